@@ -1,0 +1,2 @@
+//! The binary `era`.
+fn main() {}

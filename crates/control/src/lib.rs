@@ -1,0 +1,1 @@
+//! Continuous control: SAC with and without ERA.

@@ -1,0 +1,1 @@
+//! Continuous-control environments of the ERA benchmark suite: pure Rust and MuJoCo.

@@ -1,0 +1,1 @@
+//! Entropy Regularizing Activation (ERA): a policy's entropy guaranteed by an activation.
