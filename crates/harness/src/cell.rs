@@ -66,6 +66,12 @@ impl Cell {
     /// The identity of this cell.
     pub fn id(&self) -> CellId {
         let hash = blake3::hash(self.canonical().as_bytes()).to_hex();
-        CellId(format!("{}.{}.s{}.{}", self.task.replace('/', "_"), self.method, self.seed, &hash[..10]))
+        CellId(format!(
+            "{}.{}.s{}.{}",
+            self.task.replace('/', "_"),
+            self.method,
+            self.seed,
+            &hash[..10]
+        ))
     }
 }

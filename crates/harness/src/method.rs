@@ -119,20 +119,120 @@ pub trait ParamSet: Default + Serialize + DeserializeOwned {
 
 /// Fills in the defaults of `P`, checks `given` against them and returns every parameter.
 ///
+/// What is returned has one form for each value, so that equal settings make equal cells: `1` for a parameter of type
+/// `f64` becomes `1.0`, `1e5` for a whole number becomes `100000`, and a float is the shortest text that reads back
+/// as the same `f64`. (Parameters of type `f32` would show the digits of their rounding: use `f64`.)
+///
 /// # Errors
 /// The first parameter that is unknown, of the wrong type or out of range.
 pub fn resolve<P: ParamSet>(task: &str, given: &Params) -> Result<Params, ParamError> {
-    let _ = (task, given);
-    unimplemented!("owner: spec")
+    fields_of(&typed::<P>(task, given)?)
 }
 
-/// Reads resolved parameters back into their type.
+/// Reads resolved parameters back into their type; one that is absent takes its default.
 ///
 /// # Errors
-/// As [`resolve`]; only for a `cell.json` that was changed by hand.
+/// As [`resolve`]; for resolved parameters only when a `cell.json` was changed by hand.
 pub fn typed<P: ParamSet>(task: &str, params: &Params) -> Result<P, ParamError> {
-    let _ = (task, params);
-    unimplemented!("owner: spec")
+    let mut merged = fields_of(&P::default())?;
+    if let Some(key) = params.keys().find(|key| !merged.contains_key(*key)) {
+        return Err(ParamError::Unknown {
+            key: key.clone(),
+            valid: merged.into_keys().collect(),
+        });
+    }
+    merged.extend(
+        params
+            .iter()
+            .map(|(key, value)| (key.clone(), whole_numbers(value))),
+    );
+    let fields = serde_json::Value::Object(merged.into_iter().collect());
+    let params: P =
+        serde_path_to_error::deserialize(fields).map_err(|error| type_error(&error, params))?;
+    params.validate(task)?;
+    Ok(params)
+}
+
+/// The fields of a parameter struct by name.
+fn fields_of<P: ParamSet>(params: &P) -> Result<Params, ParamError> {
+    let refused = |message: String| ParamError::Type {
+        key: std::any::type_name::<P>().to_owned(),
+        message,
+    };
+    match serde_json::to_value(params) {
+        Ok(serde_json::Value::Object(fields)) => Ok(fields.into_iter().collect()),
+        Ok(_) => Err(refused("is not a struct with named fields".to_owned())),
+        Err(error) => Err(refused(error.to_string())),
+    }
+}
+
+/// Floats without a fraction as integers, which serde takes for either type (`steps: 1e5`). Up to 2^53, where every
+/// whole number has its own float; the sign of `-0.0` is kept.
+fn whole_numbers(value: &serde_json::Value) -> serde_json::Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        serde_json::Value::Array(items) => items.iter().map(whole_numbers).collect(),
+        serde_json::Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT => {
+                if float == 0.0 && float.is_sign_negative() {
+                    value.clone()
+                } else {
+                    (float as i64).into()
+                }
+            }
+            _ => value.clone(),
+        },
+        _ => value.clone(),
+    }
+}
+
+/// Serde's "invalid type: string \"fast\", expected u64" in a user's words, with the parameter that it is about.
+fn type_error(error: &serde_path_to_error::Error<serde_json::Error>, given: &Params) -> ParamError {
+    use serde_path_to_error::Segment;
+    let mut path = error.path().iter();
+    let key = path.next().map(ToString::to_string).unwrap_or_default();
+    let mut value = given.get(&key);
+    let mut place = String::new();
+    if let Some(Segment::Seq { index }) = path.next() {
+        value = value.and_then(|value| value.get(index));
+        place = format!("item {} ", index + 1);
+    }
+    let text = error.inner().to_string();
+    let message = match (text.rsplit_once(", expected "), value) {
+        (Some((_, expected)), Some(value)) => {
+            format!(
+                "{place}must be {}, not {}",
+                in_words(expected),
+                shown(value)
+            )
+        }
+        _ => format!("{place}is refused: {text}"),
+    };
+    ParamError::Type { key, message }
+}
+
+/// What serde calls an expected type, in words.
+fn in_words(expected: &str) -> String {
+    match expected {
+        "u8" => "a whole number from 0 to 255".to_owned(),
+        "u16" => "a whole number from 0 to 65535".to_owned(),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "u64" | "usize" => "a whole number of at least 0".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a string" => "a text".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// A value as a user would write it.
+fn shown(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => format!("`{text}`"),
+        other => other.to_string(),
+    }
 }
 
 /// Why a run ended before its end.
