@@ -32,12 +32,28 @@ pub enum Array {
     U8(Vec<usize>, Vec<u8>),
 }
 
+/// How often a checkpoint is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointEvery {
+    /// When this much time has passed since the last one.
+    Time(std::time::Duration),
+    /// When asked this many times since the last one: for tests, where a clock would decide too much.
+    Asked(u64),
+}
+
 /// The run's own folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("run")]
-pub struct RunError {}
+pub enum RunError {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] crate::files::FileError),
+}
 
-#[expect(unused_variables, clippy::unimplemented, reason = "the signatures come first; owner: run")]
+#[expect(
+    unused_variables,
+    clippy::unimplemented,
+    reason = "the signatures come first; owner: run"
+)]
 impl Run {
     /// The random streams of this run.
     pub fn streams(&self) -> Streams {
@@ -57,7 +73,12 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::log`].
-    pub fn log_series(&mut self, step: u64, metric: &str, values: &[f64]) -> Result<(), crate::TrainError> {
+    pub fn log_series(
+        &mut self,
+        step: u64,
+        metric: &str,
+        values: &[f64],
+    ) -> Result<(), crate::TrainError> {
         unimplemented!()
     }
 
@@ -65,7 +86,11 @@ impl Run {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn log_timing(&mut self, step: u64, timings: &[(&str, f64)]) -> Result<(), crate::TrainError> {
+    pub fn log_timing(
+        &mut self,
+        step: u64,
+        timings: &[(&str, f64)],
+    ) -> Result<(), crate::TrainError> {
         unimplemented!()
     }
 

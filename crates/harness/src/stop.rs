@@ -1,0 +1,71 @@
+//! A request to stop that is shared between threads, and its link to signals.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// A shared request to stop. Clones share it.
+///
+/// The first request asks for an orderly end (a checkpoint, then exit), the second for an immediate one.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicUsize>);
+
+impl Stop {
+    /// Nothing requested yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Requests to stop, once more.
+    pub fn request(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether an orderly end was requested.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether stopping was requested a second time: now, at once.
+    pub fn urgent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 1
+    }
+
+    /// Makes every SIGINT and SIGTERM of this process a request, from now to its end.
+    ///
+    /// # Errors
+    /// The operating system refused to install the handlers.
+    pub fn on_signals(&self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let stop = self.clone();
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for _ in signals.forever() {
+                    stop.request();
+                }
+            })?;
+        Ok(())
+    }
+
+    /// Requests to stop when standard input ends, which tells a worker that its driver is gone.
+    ///
+    /// # Errors
+    /// The thread that watches could not be started.
+    pub fn on_end_of_input(&self) -> io::Result<()> {
+        let stop = self.clone();
+        std::thread::Builder::new()
+            .name("stdin".into())
+            .spawn(move || {
+                // Nothing is ever sent: the copy returns when the other end is closed.
+                if io::copy(&mut io::stdin().lock(), &mut io::sink()).is_err() {
+                    eprintln!("standard input cannot be read: taken for its end");
+                }
+                stop.request();
+            })?;
+        Ok(())
+    }
+}
