@@ -1,0 +1,17 @@
+//! The activation and the policies on burn tensors.
+//!
+//! The types have the names of the reference they wrap. All tensors are `[batch, action_dim]` unless said otherwise; means are those
+//! before tanh. Nothing here draws random numbers: uniforms and normals are given.
+//!
+//! Values and derivatives are computed on the host by the `f64` reference, whatever the tensors' type, and enter the graph as one
+//! operation with known partial derivatives. On Flex that operation is a custom node; on other backends it is composed of primitives
+//! (`value + (x - x.detach()) * dx`), and the inputs are copied to the host.
+
+mod differentiable;
+mod gaussian;
+mod tanh_normal;
+mod truncated;
+
+pub use gaussian::GaussianEra;
+pub use tanh_normal::TanhNormal;
+pub use truncated::TruncatedNormal;

@@ -1,0 +1,79 @@
+//! What can be wrong with a configuration.
+
+use crate::gaussian::ENTROPY_OF_UNIT_NORMAL;
+
+/// A configuration that the activation or the policies cannot honour.
+///
+/// Messages are fragments that read after "failed to ...".
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There must be at least one action dimension.
+    #[error("build the activation: action_dim is 0, it must be at least 1")]
+    NoAction,
+    /// A parameter is NaN or infinite.
+    #[error("build the activation: {name} is {value}, it must be finite")]
+    NotFinite {
+        /// The parameter's name in the configuration.
+        name: &'static str,
+        /// What it was.
+        value: f64,
+    },
+    /// The bounds of the log standard deviation are empty or out of range.
+    #[error(
+        "build the activation: log_std_min {min} and log_std_max {max} must satisfy \
+         {LOWEST_LOG_STD} <= log_std_min < log_std_max <= {HIGHEST_LOG_STD}",
+        LOWEST_LOG_STD = crate::gaussian::LOWEST_LOG_STD,
+        HIGHEST_LOG_STD = crate::gaussian::HIGHEST_LOG_STD
+    )]
+    Bounds {
+        /// The lower bound given.
+        min: f64,
+        /// The upper bound given.
+        max: f64,
+    },
+    /// The compensation would lower the target.
+    #[error("build the activation: the compensation delta is {delta}, it must be at least 0")]
+    NegativeDelta {
+        /// The compensation given, in nats over all dimensions.
+        delta: f64,
+    },
+    /// The constrained entropy is above what the largest standard deviations give.
+    #[error(
+        "build the activation: the entropy to hold is {target_per_dim} nats per dimension (target \
+         plus delta / action_dim), but it is feasible only up to log(sigma_max) + log(sqrt(2 pi e)) \
+         = {log_std_max} + {ENTROPY_OF_UNIT_NORMAL:.6} = {largest:.6}"
+    )]
+    TargetTooHigh {
+        /// H0' / D: the target with its compensation, per dimension.
+        target_per_dim: f64,
+        /// The natural logarithm of sigma_max.
+        log_std_max: f64,
+        /// The largest feasible entropy per dimension.
+        largest: f64,
+    },
+    /// The constrained entropy is below what the smallest standard deviations give.
+    #[error(
+        "build the activation: the entropy to hold is {target_per_dim} nats per dimension (target \
+         plus delta / action_dim), but sigma_min alone gives log(sigma_min) + log(sqrt(2 pi e)) = \
+         {log_std_min} + {ENTROPY_OF_UNIT_NORMAL:.6} = {smallest:.6}"
+    )]
+    TargetTooLow {
+        /// H0' / D: the target with its compensation, per dimension.
+        target_per_dim: f64,
+        /// The natural logarithm of sigma_min.
+        log_std_min: f64,
+        /// The smallest entropy per dimension that the bounds leave.
+        smallest: f64,
+    },
+    /// The support of a truncated normal is not inside \[-1, 1\] and around 0.
+    #[error(
+        "build the truncated normal: its support ({low}, {high}) must satisfy -1 <= low < 0 < high <= 1"
+    )]
+    Support {
+        /// The lower end given.
+        low: f64,
+        /// The upper end given.
+        high: f64,
+    },
+}
