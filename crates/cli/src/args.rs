@@ -1,0 +1,268 @@
+//! The command line. `xtask` includes this file, so that it refuses wrong arguments before anything is built: it may
+//! use clap and the standard library, nothing else.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What every exit code means, as `--help` shows it; `exit.rs` has the codes.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+    0  everything asked for was done
+    1  a bug or an unforeseen fault
+    2  wrong arguments
+    3  an experiment file is wrong, or nothing in it matches
+    4  some cells failed; the others are finished and recorded
+    5  device, native part or disk: something outside is missing
+    6  generated files are stale (paper --check)
+  130  interrupted; the same command resumes";
+
+/// Which cells are meant.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub(crate) struct Selection {
+    /// Experiments: a name in the experiments folder (control, ablations/NAME), a path to a .yaml file, or `all`
+    ///
+    /// `all` means every file directly in the experiments folder. Repeat the option, or put commas between names, to
+    /// choose several. A cell that several experiments share is run once.
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "all"
+    )]
+    pub(crate) suite: Vec<String>,
+
+    /// Budgets to run at: smoke (minutes), cpu (hours), paper (the paper's own)
+    #[arg(long, value_name = "SCALE", default_value = "smoke")]
+    pub(crate) scale: String,
+
+    /// Only cells with this task, method, seed or parameter (repeatable; several values: method=sac,sac-era)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) only: Vec<String>,
+
+    /// What computes tensors: flex (pure Rust), or auto for the best there is
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: String,
+
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+}
+
+/// Where things are.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(next_help_heading = "Folders")]
+pub(crate) struct Folders {
+    /// Experiment files
+    #[arg(long, value_name = "DIR", default_value = "experiments")]
+    pub(crate) experiments: PathBuf,
+
+    /// Run records
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    pub(crate) artifacts: PathBuf,
+
+    /// The paper: its templates, and generated/SCALE for tables, figures and numbers
+    #[arg(long, value_name = "DIR", default_value = "paper")]
+    pub(crate) paper: PathBuf,
+}
+
+/// Train what is missing, then write tables and figures
+///
+/// Finished cells are never run again, unfinished ones go on from their last checkpoint. A cell that fails costs
+/// itself only: its reason is recorded, the others go on, and the command ends with exit code 4.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Reproduce {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Show every cell, its state and an estimate of its time; run nothing
+    #[arg(long, conflicts_with = "why")]
+    pub(crate) list: bool,
+
+    /// Say why a cell would run or would not, and what makes it differ from the nearest record; run nothing
+    ///
+    /// CELL is a cell's name as `--list` shows it, or any part of it that no other cell has.
+    #[arg(long, value_name = "CELL")]
+    pub(crate) why: Option<String>,
+
+    /// Cells to train at the same time [default: one a core]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+
+    /// Train finished cells again; a record is replaced only when the new one is whole
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Run only the cells that are expected to fit this time (90s, 20m, 1h30m); says first what it leaves out
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) budget: Option<Duration>,
+
+    /// Longest time that one cell may take (90s, 20m, 1h30m) [default: as its experiment says]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) time_limit: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) checkpoints: Checkpoints,
+}
+
+/// How often runs write checkpoints.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub(crate) struct Checkpoints {
+    /// Time between two checkpoints of a run (30s, 5m), or Nx: each N-th time that it could write one
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = checkpoint_every)]
+    pub(crate) checkpoint_every: CheckpointEvery,
+}
+
+/// How often a checkpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckpointEvery {
+    /// When this much time has passed since the last one.
+    Time(Duration),
+    /// Each time the run has asked this often since the last one: repeatable, for tests.
+    Asked(u64),
+}
+
+/// Write tables, figures and numbers from the records that exist; train nothing
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
+/// Make the paper from the records: tables, figures, numbers, and the PDF where LaTeX is installed
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Paper {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Typeset the PDF with pdflatex
+    #[arg(long)]
+    pub(crate) pdf: bool,
+
+    /// Write nothing; fail when a generated file differs from what the records say
+    #[arg(long, conflicts_with = "pdf")]
+    pub(crate) check: bool,
+}
+
+/// Train one cell (started by `reproduce`, one process a cell)
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub(crate) struct Train {
+    /// Folder of the cell, with its cell.json
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    /// Report progress as JSON lines on standard output, and end when standard input does
+    #[arg(long)]
+    pub(crate) driven: bool,
+
+    #[command(flatten)]
+    pub(crate) checkpoints: Checkpoints,
+}
+
+/// Print the native parts that the chosen cells need and this build lacks, one a line
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub(crate) struct Needs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
+/// `KEY=VALUE`, as text: which keys there are, the experiment says.
+fn key_value(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() && !value.trim().is_empty() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("must be KEY=VALUE, for example task=mini/reacher or method=sac,sac-era".into()),
+    }
+}
+
+/// `60s`, `5m`, or `10x` for every tenth time asked.
+fn checkpoint_every(text: &str) -> Result<CheckpointEvery, String> {
+    match text.strip_suffix('x').map(str::parse) {
+        Some(Ok(asked)) if asked > 0 => Ok(CheckpointEvery::Asked(asked)),
+        _ => duration(text).map(CheckpointEvery::Time),
+    }
+}
+
+/// A time of at least a millisecond: numbers with units `ms`, `s`, `m`, `h`, `d`, one after the other (`1h30m`).
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a time above zero such as 90s, 20m or 1h30m".to_owned();
+    let mut rest = text.trim();
+    let mut millis: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.len()
+            - tail
+                .trim_start_matches(|c: char| c.is_ascii_lowercase())
+                .len();
+        let (unit, tail) = tail.split_at(letters);
+        let unit: u64 = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        millis = number
+            .checked_mul(unit)
+            .and_then(|part| millis.checked_add(part))
+            .ok_or_else(wrong)?;
+        rest = tail;
+    }
+    if millis == 0 {
+        return Err(wrong());
+    }
+    Ok(Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, millis) in [
+            ("90s", 90_000),
+            ("20m", 1_200_000),
+            ("1h30m", 5_400_000),
+            ("5ms", 5),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in [
+            "",
+            "0s",
+            "20",
+            "m",
+            "-5m",
+            "1.5h",
+            "20 m",
+            "20M",
+            "99999999999999999999d",
+            "ü",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn checkpoints_by_time_or_by_count() {
+        let minute = CheckpointEvery::Time(Duration::from_mins(1));
+        assert_eq!(checkpoint_every("60s"), Ok(minute));
+        assert_eq!(checkpoint_every("10x"), Ok(CheckpointEvery::Asked(10)));
+        assert!(checkpoint_every("0x").is_err());
+        assert!(checkpoint_every("x").is_err());
+    }
+
+    #[test]
+    fn only_takes_a_key_and_a_value() {
+        assert!(key_value("method=sac,sac-era").is_ok());
+        for text in ["sac", "=sac", "method=", " = "] {
+            assert!(key_value(text).is_err(), "{text}");
+        }
+    }
+}
