@@ -1,0 +1,38 @@
+//! The subcommands that `era` answers: the driver has checked the arguments, and hands them over as they were given.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use xshell::Shell;
+
+use crate::args::Reproduce;
+use crate::failure::Failure;
+use crate::{era, setup};
+
+/// `era reproduce ARGS`, with the native parts that its cells need.
+pub(crate) fn reproduce(sh: &Shell, args: &Reproduce) -> Result<ExitCode, Failure> {
+    let mut binary = era::build(sh)?;
+    let given: Vec<OsString> = env::args_os().skip(1).collect();
+    // Listing and explaining run no cell: nothing is fetched for them.
+    if !args.list && args.why.is_none() {
+        let missing = match era::needs(&binary, &args.selection)? {
+            Ok(parts) => parts,
+            Err(code) => return Ok(code),
+        };
+        for part in &missing {
+            eprintln!("these cells need {part}: setting it up, as `cargo xtask setup {part}` does");
+            setup::part(sh, part)?;
+        }
+        if !missing.is_empty() {
+            binary = era::build(sh)?;
+        }
+    }
+    era::become_it(&binary, &given)
+}
+
+/// Any other subcommand of `era`.
+pub(crate) fn unchanged(sh: &Shell) -> Result<ExitCode, Failure> {
+    let binary = era::build(sh)?;
+    era::become_it(&binary, &env::args_os().skip(1).collect::<Vec<_>>())
+}
