@@ -1,0 +1,441 @@
+//! From a checked document to cells: axes multiplied out, parameters resolved, every scale.
+//!
+//! The value of a parameter is the last of: the method's default, `params`, the scale's `params`, the value on an axis,
+//! an override (a later one before an earlier one). `params` and axes are shared by the methods of a matrix: each
+//! method takes those that it has, and one that no method has is an error. For a method without the parameter of an
+//! axis that axis has one point, so that a baseline runs once and not once for each value. An override is addressed:
+//! every method that it matches must have its parameters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use miette::SourceSpan;
+use serde_json::Value;
+
+use super::document::{Axis, Document, Rule, Scale, Setting, shown};
+use super::error::{Fault, Problem};
+use super::{check, names};
+use crate::cell::{CELL_FORMAT, Cell, Params};
+use crate::method::{Method, ParamError, Suite};
+
+/// The most cells of one scale.
+const MOST_CELLS: u128 = 100_000;
+
+/// Where a cell is in the matrix: the value of each axis that its method takes part in.
+type Point<'a> = BTreeMap<&'a str, &'a (Value, SourceSpan)>;
+
+/// Multiplies out the matrix at every scale. The cells have no engine yet. With `whole` false something was already
+/// taken out of the document as wrong: then only what is there is checked, not what is missing or left over.
+pub(super) fn expand(
+    document: &Document,
+    suite: &Suite,
+    whole: bool,
+    problems: &mut Vec<Problem>,
+) -> Vec<Vec<Cell>> {
+    let mut expansion = Expansion {
+        document,
+        suite,
+        whole,
+        problems,
+        used_overrides: BTreeSet::new(),
+        used_exclusions: BTreeSet::new(),
+        known: BTreeMap::new(),
+    };
+    let scales = document
+        .scales
+        .iter()
+        .map(|scale| expansion.scale(scale))
+        .collect();
+    expansion.report_foreign_params();
+    if whole {
+        expansion.report_unused_rules();
+    }
+    scales
+}
+
+struct Expansion<'a> {
+    document: &'a Document,
+    suite: &'a Suite,
+    whole: bool,
+    problems: &'a mut Vec<Problem>,
+    used_overrides: BTreeSet<usize>,
+    used_exclusions: BTreeSet<usize>,
+    /// Names of the parameters of all methods of a scale.
+    known: BTreeMap<&'a str, BTreeSet<String>>,
+}
+
+impl<'a> Expansion<'a> {
+    /// The cells of one scale, in the order task, method, further axes as in the file, seed.
+    fn scale(&mut self, scale: &'a Scale) -> Vec<Cell> {
+        let axes = axes(self.document, scale);
+        let (Some(tasks), Some(methods), Some(seeds)) = (
+            axis(&axes, "task"),
+            axis(&axes, "method"),
+            axis(&axes, "seed"),
+        ) else {
+            return Vec::new();
+        };
+        let count: u128 = axes.iter().map(|axis| axis.values.len() as u128).product();
+        if count > MOST_CELLS {
+            let fault = Fault::TooManyCells {
+                scale: scale.name.name.clone(),
+                cells: count,
+                limit: MOST_CELLS,
+            };
+            let problem = Problem::at(fault, scale.name.span, "this scale");
+            self.problems
+                .push(problem.help("split the experiment, or give this scale shorter axes"));
+            return Vec::new();
+        }
+        let further: Vec<&'a Axis> = axes
+            .iter()
+            .copied()
+            .filter(|axis| !["task", "method", "seed"].contains(&axis.key.name.as_str()))
+            .collect();
+        let mut cells = Vec::new();
+        let mut points = Vec::new();
+        for task in &tasks.values {
+            for method in &methods.values {
+                let fixed = Point::from([("task", task), ("method", method)]);
+                for (point, cell) in self.configurations(scale, &fixed, &further, seeds) {
+                    points.push(point);
+                    cells.push(cell);
+                }
+            }
+        }
+        if self.whole {
+            self.report_duplicates(scale, &points, &cells);
+            if cells.is_empty() && self.problems.is_empty() {
+                let fault = Fault::NothingLeft(scale.name.name.clone());
+                self.problems
+                    .push(Problem::at(fault, scale.name.span, "this scale"));
+            }
+        }
+        cells
+    }
+
+    /// The cells of one task and one method.
+    fn configurations(
+        &mut self,
+        scale: &'a Scale,
+        fixed: &Point<'a>,
+        further: &[&'a Axis],
+        seeds: &'a Axis,
+    ) -> Vec<(Point<'a>, Cell)> {
+        let (task, method) = (text(fixed, "task"), text(fixed, "method"));
+        let Some(method) = check::method(self.suite, method) else {
+            return Vec::new();
+        };
+        let known = match method.resolve(task, &Params::new()) {
+            Ok(defaults) => defaults.into_keys().collect(),
+            Err(_) => BTreeSet::new(), // reported below, cell by cell, with the given parameters
+        };
+        self.known
+            .entry(&scale.name.name)
+            .or_default()
+            .extend(known.iter().cloned());
+        let taken: Vec<&Axis> = further
+            .iter()
+            .copied()
+            .filter(|axis| known.contains(&axis.key.name))
+            .collect();
+        let mut points = vec![fixed.clone()];
+        for axis in taken.into_iter().chain([seeds]) {
+            points = multiply(&points, axis);
+        }
+        points.retain(|point| !self.is_excluded(point));
+        if points.is_empty() {
+            return Vec::new();
+        }
+        if let Err(reason) = method.supports(task) {
+            self.report_unsupported(method, fixed, reason);
+            return Vec::new();
+        }
+        let cells = points.into_iter().filter_map(|point| {
+            let cell = self.cell(scale, method, &known, &point)?;
+            Some((point, cell))
+        });
+        cells.collect()
+    }
+
+    fn cell(
+        &mut self,
+        scale: &'a Scale,
+        method: &'static dyn Method,
+        known: &BTreeSet<String>,
+        point: &Point<'a>,
+    ) -> Option<Cell> {
+        let task = text(point, "task");
+        let given = self.given(scale, method, known, point);
+        let params = self.resolve(method, point, &given)?;
+        Some(Cell {
+            format: CELL_FORMAT,
+            suite: self.suite.name.to_owned(),
+            task: task.to_owned(),
+            method: method.name().to_owned(),
+            revision: method.revision(),
+            seed: point.get("seed")?.0.as_u64()?,
+            engine: String::new(),
+            params,
+            inputs: BTreeMap::new(),
+        })
+    }
+
+    /// What the file gives for the method's parameters at this point, with its place.
+    fn given(
+        &mut self,
+        scale: &'a Scale,
+        method: &dyn Method,
+        known: &BTreeSet<String>,
+        point: &Point<'a>,
+    ) -> BTreeMap<&'a str, (&'a Value, SourceSpan)> {
+        let mut given = BTreeMap::new();
+        let shared = self.document.params.iter().chain(&scale.params);
+        for setting in shared.filter(|setting| known.contains(&setting.key.name)) {
+            given.insert(setting.key.name.as_str(), (&setting.value, setting.span));
+        }
+        for (key, (value, span)) in point.iter().filter(|(key, _)| known.contains(**key)) {
+            given.insert(key, (value, *span));
+        }
+        for (index, rule) in self.document.overrides.iter().enumerate() {
+            if !matches(rule, point) {
+                continue;
+            }
+            self.used_overrides.insert(index);
+            for setting in &rule.params {
+                if known.contains(&setting.key.name) || known.is_empty() {
+                    given.insert(setting.key.name.as_str(), (&setting.value, setting.span));
+                } else {
+                    self.report_override_param(method, setting, known);
+                }
+            }
+        }
+        given
+    }
+
+    /// Resolves `given`; refused parameters are reported one after the other, each at its own place.
+    fn resolve(
+        &mut self,
+        method: &'static dyn Method,
+        point: &Point<'a>,
+        given: &BTreeMap<&'a str, (&'a Value, SourceSpan)>,
+    ) -> Option<Params> {
+        let mut params: Params = given
+            .iter()
+            .map(|(key, (value, _))| ((*key).to_owned(), (*value).clone()))
+            .collect();
+        let mut refused = false;
+        loop {
+            let error = match method.resolve(text(point, "task"), &params) {
+                Ok(resolved) => return (!refused).then_some(resolved),
+                Err(error) => error,
+            };
+            refused = true;
+            let given = given.get(error.key()).map(|(_, span)| *span);
+            let (span, label) = match (given, point.get("method")) {
+                (Some(span), _) => (span, "this value"),
+                (None, Some((_, span))) => (*span, "its default"),
+                (None, None) => return None,
+            };
+            let removed = params.remove(error.key()).is_some();
+            self.problems.push(refusal(error, method, span, label));
+            if !removed {
+                return None;
+            }
+        }
+    }
+
+    fn is_excluded(&mut self, point: &Point<'a>) -> bool {
+        let mut excluded = false;
+        for (index, rule) in self.document.exclude.iter().enumerate() {
+            if matches(rule, point) {
+                self.used_exclusions.insert(index);
+                excluded = true;
+            }
+        }
+        excluded
+    }
+
+    fn report_unsupported(&mut self, method: &dyn Method, fixed: &Point<'a>, reason: String) {
+        let (task, span) = (text(fixed, "task"), fixed["task"].1);
+        let fault = Fault::Unsupported {
+            method: method.name().to_owned(),
+            task: task.to_owned(),
+            reason,
+        };
+        let help = format!(
+            "leave it out: `exclude: [{{task: {task}, method: {}}}]`",
+            method.name()
+        );
+        self.problems
+            .push(Problem::at(fault, span, "this task").help(help));
+    }
+
+    fn report_override_param(
+        &mut self,
+        method: &dyn Method,
+        setting: &Setting,
+        known: &BTreeSet<String>,
+    ) {
+        let key = &setting.key.name;
+        let fault = Fault::OverrideParam {
+            method: method.name().to_owned(),
+            key: key.clone(),
+        };
+        let valid: Vec<&str> = known.iter().map(String::as_str).collect();
+        self.problems.push(
+            Problem::at(fault, setting.key.span, "unknown parameter").help(names::hint(
+                "parameter",
+                key,
+                &valid,
+            )),
+        );
+    }
+
+    /// Parameters and axes that no method has: those of the file at any scale, those of a scale at that scale.
+    fn report_foreign_params(&mut self) {
+        if !self.whole {
+            // A method that was misspelt is not there to know its parameters.
+            let all = all_params(self.suite);
+            self.known.values_mut().for_each(|known| known.extend(all.iter().cloned()));
+        }
+        let everywhere: BTreeSet<String> = self.known.values().flatten().cloned().collect();
+        let axes = self.document.axes.iter().map(|axis| &axis.key);
+        let axes = axes.filter(|key| !["task", "method", "seed"].contains(&key.name.as_str()));
+        let mut keys: Vec<_> = axes
+            .chain(self.document.params.iter().map(|setting| &setting.key))
+            .map(|key| (key, &everywhere))
+            .collect();
+        for scale in &self.document.scales {
+            if let Some(known) = self.known.get(scale.name.name.as_str()) {
+                keys.extend(scale.params.iter().map(|setting| (&setting.key, known)));
+            }
+        }
+        for (key, known) in keys {
+            if !known.contains(&key.name) && !known.is_empty() {
+                let valid: Vec<&str> = known.iter().map(String::as_str).collect();
+                let problem = Problem::at(
+                    Fault::ForeignParam(key.name.clone()),
+                    key.span,
+                    "unknown parameter",
+                );
+                self.problems
+                    .push(problem.help(names::hint("parameter", &key.name, &valid)));
+            }
+        }
+    }
+
+    fn report_unused_rules(&mut self) {
+        let document = self.document;
+        let unused = |rules: &'a [Rule], used: &BTreeSet<usize>| -> Vec<SourceSpan> {
+            rules
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| !used.contains(index))
+                .map(|(_, rule)| rule.span)
+                .collect()
+        };
+        for (what, rules, used) in [
+            ("override", &document.overrides, &self.used_overrides),
+            ("exclusion", &document.exclude, &self.used_exclusions),
+        ] {
+            for span in unused(rules, used) {
+                let problem = Problem::at(Fault::MatchesNothing(what), span, "matches nothing");
+                self.problems.push(
+                    problem.help("no cell of any scale fulfils all of its conditions together"),
+                );
+            }
+        }
+    }
+
+    /// Cells with equal parameters although they stand at different points of the matrix.
+    fn report_duplicates(&mut self, scale: &Scale, points: &[Point<'a>], cells: &[Cell]) {
+        let mut first: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, cell) in cells.iter().enumerate() {
+            let Some(&twin) = first.get(&cell.canonical()) else {
+                first.insert(cell.canonical(), index);
+                continue;
+            };
+            let differing = points[index]
+                .iter()
+                .find(|(key, value)| points[twin].get(*key) != Some(*value));
+            let span = differing.map_or(scale.name.span, |(_, (_, span))| *span);
+            let name = format!("{} on {}, seed {}", cell.method, cell.task, cell.seed);
+            let fault = Fault::DuplicateCell {
+                scale: scale.name.name.clone(),
+                cell: name,
+            };
+            let help = differing.map_or_else(String::new, |(key, (value, _))| {
+                let twin = points[twin].get(key).map(|(value, _)| shown(value)).unwrap_or_default();
+                format!("{key} {twin} and {key} {} come to the same: are they equal, or does an override set `{key}`?", shown(value))
+            });
+            self.problems
+                .push(Problem::at(fault, span, "the same as another value").help(help));
+            return; // its seeds and tasks would only say the same again
+        }
+    }
+}
+
+/// The names of the parameters of all methods of a suite.
+fn all_params(suite: &Suite) -> BTreeSet<String> {
+    let pairs = suite.methods.iter().flat_map(|method| suite.tasks.iter().map(move |task| (method, task)));
+    pairs
+        .filter_map(|(method, task)| method.resolve(task.name, &Params::new()).ok())
+        .flat_map(Params::into_keys)
+        .collect()
+}
+
+/// The axes of the matrix with those that the scale replaces.
+fn axes<'a>(document: &'a Document, scale: &'a Scale) -> Vec<&'a Axis> {
+    let replaced = |axis: &'a Axis| {
+        scale
+            .axes
+            .iter()
+            .find(|other| other.key.name == axis.key.name)
+            .unwrap_or(axis)
+    };
+    document.axes.iter().map(replaced).collect()
+}
+
+fn axis<'a>(axes: &[&'a Axis], name: &str) -> Option<&'a Axis> {
+    axes.iter().copied().find(|axis| axis.key.name == name)
+}
+
+/// Every point with every value of the axis.
+fn multiply<'a>(points: &[Point<'a>], axis: &'a Axis) -> Vec<Point<'a>> {
+    let with = |point: &Point<'a>, value| {
+        let mut point = point.clone();
+        point.insert(axis.key.name.as_str(), value);
+        point
+    };
+    points
+        .iter()
+        .flat_map(|point| axis.values.iter().map(move |value| with(point, value)))
+        .collect()
+}
+
+/// Whether the point fulfils every condition of the rule.
+fn matches(rule: &Rule, point: &Point<'_>) -> bool {
+    rule.conditions.iter().all(|condition| {
+        let here = point.get(condition.key.name.as_str());
+        here.is_some_and(|(here, _)| condition.values.iter().any(|(value, _)| value == here))
+    })
+}
+
+fn text<'a>(point: &Point<'a>, axis: &str) -> &'a str {
+    point
+        .get(axis)
+        .and_then(|(value, _)| value.as_str())
+        .unwrap_or_default()
+}
+
+fn refusal(error: ParamError, method: &dyn Method, span: SourceSpan, label: &str) -> Problem {
+    let help = match &error {
+        ParamError::Unknown { key, valid } => names::hint(
+            "parameter",
+            key,
+            &valid.iter().map(String::as_str).collect::<Vec<_>>(),
+        ),
+        _ => format!("`{}` is a parameter of {}", error.key(), method.name()),
+    };
+    Problem::at(Fault::Param(error), span, label).help(help)
+}
