@@ -13,6 +13,7 @@ pub mod protocol;
 pub mod record;
 pub mod run;
 pub mod schedule;
+pub mod sealed;
 pub mod seed;
 pub mod spec;
 pub mod stop;

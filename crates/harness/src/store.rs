@@ -3,7 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use crate::cell::{Cell, CellId};
-use crate::record::{Failure, RunRecord};
+use crate::files;
+use crate::record::{Failure, RunRecord, Status};
+use crate::run::RunError;
+
+mod document;
+pub(crate) mod inspect;
+mod lock;
+mod nearest;
+
+pub use document::{read_cell, read_run};
+pub(crate) use document::{write_cell, write_run};
+pub(crate) use lock::Lock;
 
 /// The records under one folder.
 #[derive(Clone, Debug)]
@@ -78,9 +89,7 @@ pub enum StoreError {
     #[error(transparent)]
     File(#[from] crate::files::FileError),
     /// Written by a newer version of this program.
-    #[error(
-        "read {path}: it has format {found}, this program knows up to {known}; update the program or move the folder away"
-    )]
+    #[error("read {}: it has format {found}, this program knows up to {known}; update the program or move the folder away", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -90,7 +99,7 @@ pub enum StoreError {
         known: u32,
     },
     /// The file is not what this program writes.
-    #[error("read {path}: {reason}; remove its folder to train the cell again")]
+    #[error("read {}: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -99,11 +108,15 @@ pub enum StoreError {
     },
 }
 
-#[expect(
-    unused_variables,
-    clippy::unimplemented,
-    reason = "the signatures come first"
-)]
+impl From<RunError> for StoreError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::File(error) => Self::File(error),
+            RunError::Newer { path, found, known } => Self::Newer { path, found, known },
+        }
+    }
+}
+
 impl Store {
     /// The store under `root` (`artifacts/`), which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
@@ -120,12 +133,20 @@ impl Store {
         self.root.join(scale).join(&cell.suite).join(cell.id().0)
     }
 
-    /// Makes the folder of a cell with its `cell.json`, and returns it. What is there already stays.
+    /// Makes the folder of a cell with its `cell.json`, and returns it. What else is there stays. A damaged `cell.json`
+    /// is written again: the cell is known.
     ///
     /// # Errors
-    /// The folder cannot be written, or holds another cell.
+    /// The folder cannot be written.
     pub fn prepare(&self, scale: &str, cell: &Cell) -> Result<PathBuf, StoreError> {
-        unimplemented!()
+        let dir = self.dir(scale, cell);
+        files::create_folder(&dir)?;
+        match read_cell(&dir) {
+            Ok(Some(found)) if found == *cell => {}
+            Ok(_) | Err(StoreError::Damaged { .. }) => write_cell(&dir, cell)?,
+            Err(error) => return Err(error),
+        }
+        Ok(dir)
     }
 
     /// Removes all that is recorded of a cell.
@@ -133,7 +154,7 @@ impl Store {
     /// # Errors
     /// The folder cannot be removed.
     pub fn discard(&self, scale: &str, cell: &Cell) -> Result<(), StoreError> {
-        unimplemented!()
+        Ok(files::remove_folder(&self.dir(scale, cell))?)
     }
 
     /// How a cell stands.
@@ -141,15 +162,28 @@ impl Store {
     /// # Errors
     /// Its files cannot be read, or are of a newer format.
     pub fn state(&self, scale: &str, cell: &Cell, verify: Verify) -> Result<CellState, StoreError> {
-        unimplemented!()
+        inspect::state(&self.dir(scale, cell), cell, verify)
     }
 
-    /// The finished runs of a suite, in the order of their cells' identities.
+    /// The finished runs of a suite, in the order of their cells' identities. Folders that are unfinished or damaged
+    /// are left out: [`Store::state`] tells of them.
     ///
     /// # Errors
-    /// A folder cannot be read or a record is of a newer format. Damaged records are left out.
+    /// A folder cannot be read or a record is of a newer format.
     pub fn records(&self, scale: &str, suite: &str) -> Result<Vec<StoredRun>, StoreError> {
-        unimplemented!()
+        let mut runs = Vec::new();
+        for (dir, cell) in self.cells(scale, suite)? {
+            match read_run(&dir) {
+                Ok(Some(record)) if record.status == Status::Done && record.cell == cell.id() => {
+                    if inspect::check(&dir, &record, Verify::Quick)?.is_ok() {
+                        runs.push(StoredRun { dir, cell, record });
+                    }
+                }
+                Ok(_) | Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(runs)
     }
 
     /// The recorded cell of the same suite (finished or not) that differs least from `cell`.
@@ -157,6 +191,29 @@ impl Store {
     /// # Errors
     /// The folder of the suite cannot be read.
     pub fn nearest(&self, scale: &str, cell: &Cell) -> Result<Option<Nearest>, StoreError> {
-        unimplemented!()
+        let cells: Vec<Cell> = self
+            .cells(scale, &cell.suite)?
+            .into_iter()
+            .map(|(_, cell)| cell)
+            .collect();
+        Ok(nearest::nearest(&cells, cell))
+    }
+
+    /// The folders of a suite that hold a readable `cell.json`, in the order of their names.
+    fn cells(&self, scale: &str, suite: &str) -> Result<Vec<(PathBuf, Cell)>, StoreError> {
+        let folder = self.root.join(scale).join(suite);
+        let mut cells = Vec::new();
+        for name in files::names(&folder)? {
+            let dir = folder.join(name);
+            if !dir.is_dir() {
+                continue;
+            }
+            match read_cell(&dir) {
+                Ok(Some(cell)) => cells.push((dir, cell)),
+                Ok(None) | Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(cells)
     }
 }

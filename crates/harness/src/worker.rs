@@ -2,11 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Instant, SystemTime};
 
-use crate::method::Suite;
-use crate::record::Failure;
-use crate::run::CheckpointEvery;
+use crate::cell::Cell;
+use crate::files;
+use crate::method::{Method, Suite, TrainError};
+use crate::record::{Failure, FailureKind, RUN_FORMAT, RunRecord, Status};
+use crate::run::{self, CheckpointEvery, Run, RunOptions};
+use crate::sealed::{self, Seal};
 use crate::stop::Stop;
+use crate::store::{self, CellState, Lock, StoreError, Verify, inspect};
+use machine::Usage;
+
+mod machine;
+mod panics;
+#[cfg(test)]
+mod tests;
 
 /// How a worker behaves. None of it takes part in a cell's identity.
 #[derive(Clone, Debug)]
@@ -38,16 +49,22 @@ pub enum WorkerOutcome {
     },
     /// Another process is training this cell; nothing was run.
     Busy,
-    /// The run failed; `run.json` says so, unless it could not be written.
+    /// The run failed; `run.json` says so.
     Failed(Failure),
 }
 
-/// The cell in `dir` could not be run at all.
+/// The cell could not be run at all, or its record could not be written. Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// Its files cannot be read or written.
     #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
+    Store(#[from] StoreError),
+    /// The folder holds no cell.
+    #[error("train {folder}: there is no cell.json in it")]
+    NoCell {
+        /// The folder.
+        folder: String,
+    },
     /// No suite of this build has the method.
     #[error("train {cell}: this build has no method `{method}` in suite `{suite}`")]
     UnknownMethod {
@@ -74,19 +91,199 @@ pub enum WorkerError {
     },
 }
 
+impl From<files::FileError> for WorkerError {
+    fn from(error: files::FileError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 /// Trains the cell in `dir` to its end, from its last checkpoint if there is one.
 ///
+/// A cell that failed is taken up again: after divergence or a panic from scratch, because the same state would lead to
+/// the same end and whoever tries again has changed the program; after anything else (killed, out of time, disk full)
+/// from its last checkpoint. What is damaged is said on standard error and trained again.
+///
 /// # Errors
-/// The cell cannot be run at all. A run that fails is not an error but [`WorkerOutcome::Failed`].
-#[expect(
-    unused_variables,
-    clippy::unimplemented,
-    reason = "the signatures come first"
-)]
+/// The cell cannot be run at all, or its record cannot be written. A run that fails is not an error but
+/// [`WorkerOutcome::Failed`].
 pub fn train(
     registry: &[Suite],
     dir: &Path,
     options: &WorkerOptions,
 ) -> Result<WorkerOutcome, WorkerError> {
-    unimplemented!()
+    let cell = store::read_cell(dir)?.ok_or_else(|| WorkerError::NoCell {
+        folder: dir.display().to_string(),
+    })?;
+    let method = method_of(registry, &cell)?;
+    let Some(_lock) = Lock::take(dir)? else {
+        return Ok(WorkerOutcome::Busy);
+    };
+    match inspect::state_unlocked(dir, &cell, Verify::Full)? {
+        CellState::Done(_) => {
+            // Left over when the process ended between its last two writes.
+            run::clean_up(dir)?;
+            return Ok(WorkerOutcome::AlreadyDone);
+        }
+        CellState::Failed(Failure {
+            kind: FailureKind::Diverged | FailureKind::Panic,
+            ..
+        }) => run::clean_up(dir)?,
+        CellState::Damaged(reason) => eprintln!("{}: {reason}; it is trained again", cell.id()),
+        CellState::Missing
+        | CellState::Running
+        | CellState::Partial { .. }
+        | CellState::Failed(_) => {}
+    }
+    let attempt = Attempt::begin(dir, &cell, options)?;
+    let trained = panics::caught(|| run_method(method, &cell, dir, options));
+    let (status, seal, outcome) = match trained {
+        Ok(Ok(seal)) => (Status::Done, seal, WorkerOutcome::Done),
+        Ok(Err(TrainError::Interrupted { step })) => (
+            Status::Interrupted,
+            no_seal(),
+            WorkerOutcome::Interrupted { step },
+        ),
+        Ok(Err(error)) => failed(kind(&error), error.to_string()),
+        Err(panic) => failed(FailureKind::Panic, panic),
+    };
+    attempt.end(dir, status, seal)?;
+    if outcome == WorkerOutcome::Done {
+        run::clean_up(dir)?;
+    }
+    Ok(outcome)
+}
+
+/// The method of `cell`, at the revision that the cell was made for.
+fn method_of(registry: &[Suite], cell: &Cell) -> Result<&'static dyn Method, WorkerError> {
+    let suite = registry.iter().find(|suite| suite.name == cell.suite);
+    let method = suite.and_then(|suite| {
+        suite
+            .methods
+            .iter()
+            .find(|method| method.name() == cell.method)
+    });
+    let id = || cell.id().to_string();
+    match method {
+        None => Err(WorkerError::UnknownMethod {
+            cell: id(),
+            suite: cell.suite.clone(),
+            method: cell.method.clone(),
+        }),
+        Some(method) if method.revision() != cell.revision => Err(WorkerError::Revision {
+            cell: id(),
+            method: cell.method.clone(),
+            made_for: cell.revision,
+            built: method.revision(),
+        }),
+        Some(method) => Ok(*method),
+    }
+}
+
+fn run_method(
+    method: &dyn Method,
+    cell: &Cell,
+    dir: &Path,
+    options: &WorkerOptions,
+) -> Result<Seal, TrainError> {
+    let options = RunOptions {
+        checkpoint_every: options.checkpoint_every,
+        progress: options.progress,
+        stop: options.stop.clone(),
+    };
+    let mut run = Run::new(dir, cell, options);
+    method.train(cell, &mut run)?;
+    Ok(run.seal()?)
+}
+
+fn failed(kind: FailureKind, reason: String) -> (Status, Seal, WorkerOutcome) {
+    // The last lines of standard error are with the driver, which adds them.
+    let failure = Failure {
+        kind,
+        reason,
+        tail: Vec::new(),
+    };
+    (
+        Status::Failed(failure.clone()),
+        no_seal(),
+        WorkerOutcome::Failed(failure),
+    )
+}
+
+fn kind(error: &TrainError) -> FailureKind {
+    match error {
+        TrainError::Diverged { .. } => FailureKind::Diverged,
+        _ => FailureKind::Error,
+    }
+}
+
+fn no_seal() -> Seal {
+    Seal {
+        rows: 0,
+        hash: String::new(),
+    }
+}
+
+/// One attempt at a cell, and the record of it.
+struct Attempt {
+    record: RunRecord,
+    began: Instant,
+    used_before: Usage,
+}
+
+impl Attempt {
+    /// Records that an attempt begins.
+    fn begin(dir: &Path, cell: &Cell, options: &WorkerOptions) -> Result<Self, WorkerError> {
+        // A damaged record was said above; its times are lost.
+        let before = match store::read_run(dir) {
+            Ok(record) => record,
+            Err(StoreError::Damaged { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let now = utc_now();
+        let record = RunRecord {
+            format: RUN_FORMAT,
+            cell: cell.id(),
+            status: Status::Running,
+            started: before
+                .as_ref()
+                .map_or_else(|| now.clone(), |record| record.started.clone()),
+            updated: now,
+            wall_seconds: before.as_ref().map_or(0.0, |record| record.wall_seconds),
+            cpu_seconds: before.as_ref().map_or(0.0, |record| record.cpu_seconds),
+            peak_memory: before.as_ref().map_or(0, |record| record.peak_memory),
+            attempts: before.as_ref().map_or(0, |record| record.attempts) + 1,
+            machine: machine::machine(),
+            versions: options.versions.clone(),
+            commit: options.commit.clone(),
+            rows: 0,
+            metrics_hash: String::new(),
+        };
+        store::write_run(dir, &record)?;
+        // The sealed files of a record that turned out damaged: no reader may take them for this attempt's.
+        files::remove_file(&dir.join(sealed::METRICS))?;
+        files::remove_file(&dir.join(sealed::TIMINGS))?;
+        Ok(Self {
+            record,
+            began: Instant::now(),
+            used_before: Usage::now(),
+        })
+    }
+
+    /// Records how it ended.
+    fn end(mut self, dir: &Path, status: Status, seal: Seal) -> Result<(), WorkerError> {
+        let used = Usage::now();
+        self.record.status = status;
+        self.record.updated = utc_now();
+        self.record.wall_seconds += self.began.elapsed().as_secs_f64();
+        self.record.cpu_seconds += used.cpu_seconds - self.used_before.cpu_seconds;
+        self.record.peak_memory = self.record.peak_memory.max(used.peak_memory);
+        self.record.rows = seal.rows;
+        self.record.metrics_hash = seal.hash;
+        Ok(store::write_run(dir, &self.record)?)
+    }
+}
+
+/// The time in UTC as RFC 3339, in seconds.
+pub(crate) fn utc_now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
