@@ -28,6 +28,8 @@ enum State {
     Ok,
     /// Not there, and not needed for the suites that a fresh clone runs.
     Optional,
+    /// There, and perhaps not enough of it.
+    Low,
     /// Not there, and nothing works without it.
     Missing,
 }
@@ -46,6 +48,15 @@ impl Finding {
         Self {
             name,
             state: State::Optional,
+            about: about.into(),
+            remedy: Some(remedy.into()),
+        }
+    }
+
+    fn low(name: &'static str, about: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            name,
+            state: State::Low,
             about: about.into(),
             remedy: Some(remedy.into()),
         }
@@ -100,6 +111,7 @@ fn rendered(sections: &[(&str, Vec<Finding>)]) -> String {
             let state = match state {
                 State::Ok => "ok",
                 State::Optional => "absent",
+                State::Low => "low",
                 State::Missing => "MISSING",
             };
             let _ = writeln!(text, "  {state:<7}  {name:<9}  {about}");

@@ -61,7 +61,7 @@ fn disk(sh: &Shell) -> Finding {
         .and_then(free_disk);
     match free {
         None => Finding::ok("disk", "free space not known on this system"),
-        Some(bytes) if bytes < ROOM_FOR_A_BUILD => Finding::missing(
+        Some(bytes) if bytes < ROOM_FOR_A_BUILD => Finding::low(
             "disk",
             format!("{} free at {}", size(bytes), paths::shown(there)),
             format!(
