@@ -1,0 +1,161 @@
+//! `mini/reacher`: an arm with two joints in the horizontal plane brings its tip to a target.
+//!
+//! Two uniform rods of length l = 0.5 and mass m = 1, torque at both joints and viscous friction:
+//!
+//! - M(q₂) q̈ = 2 a - h(q, q̇) - q̇, integrated semi-implicitly with 0.025 s, two such steps a step;
+//!   M₁₁ = α + 2β cos q₂, M₁₂ = γ + β cos q₂, M₂₂ = γ with α = 5/3 ml², β = ml²/2, γ = ml²/3;
+//!   h = (-β sin q₂ (2 q̇₁ q̇₂ + q̇₂²), β sin q₂ q̇₁²) (Spong, Hutchinson and Vidyasagar, *Robot Modeling and
+//!   Control*, the planar elbow manipulator without gravity)
+//! - observation: (cos q₁, sin q₁, cos q₂, sin q₂, q̇ / 4, target - tip)
+//! - reward: -|target - tip| after the step - 0.02 |a|²
+//! - first state: q uniform in ±π, at rest; target uniform over the ring of radius 0.2 to 0.9; 100 steps
+
+use std::f64::consts::PI;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Reference, ongoing};
+use crate::env::{Env, EnvError, Spec, Step, fixed};
+
+const LINK: f64 = 0.5;
+const MASS: f64 = 1.0;
+const FRICTION: f64 = 1.0;
+const TORQUE: f64 = 2.0;
+const DT: f64 = 0.025;
+const SUBSTEPS: usize = 2;
+/// Joint velocities are observed in this unit.
+const SPEED_UNIT: f64 = 4.0;
+const EFFORT_COST: f64 = 0.02;
+const TARGET_RADIUS: (f64, f64) = (0.2, 0.9);
+
+const ALPHA: f64 = 5.0 / 3.0 * MASS * LINK * LINK;
+const BETA: f64 = 0.5 * MASS * LINK * LINK;
+const GAMMA: f64 = 1.0 / 3.0 * MASS * LINK * LINK;
+
+/// Mean returns over many episodes (`tests/mini.rs` measures them again).
+pub const REFERENCE: Reference = Reference {
+    random: -100.0,
+    scripted: -10.0,
+};
+
+/// The task.
+#[derive(Clone, Debug, Default)]
+pub struct Reacher {
+    joints: [f64; 2],
+    speeds: [f64; 2],
+    target: [f64; 2],
+}
+
+impl Reacher {
+    /// What is fixed about the task.
+    pub const SPEC: Spec = Spec {
+        name: "mini/reacher",
+        obs_dim: 8,
+        act_dim: 2,
+        time_limit: 100,
+    };
+
+    /// Stretched out and at rest; a reset comes first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From the tip of the arm to the target.
+    fn offset(&self) -> [f64; 2] {
+        let [shoulder, elbow] = self.joints;
+        let (outer_sin, outer_cos) = (shoulder + elbow).sin_cos();
+        let (sin, cos) = shoulder.sin_cos();
+        [
+            self.target[0] - LINK * (cos + outer_cos),
+            self.target[1] - LINK * (sin + outer_sin),
+        ]
+    }
+
+    fn observe(&self, obs: &mut [f64]) {
+        let ([q1, q2], [w1, w2], [x, y]) = (self.joints, self.speeds, self.offset());
+        obs.copy_from_slice(&[
+            q1.cos(),
+            q1.sin(),
+            q2.cos(),
+            q2.sin(),
+            w1 / SPEED_UNIT,
+            w2 / SPEED_UNIT,
+            x,
+            y,
+        ]);
+    }
+}
+
+/// Accelerations of the joints under `torque`, friction included.
+fn acceleration(elbow: f64, [w1, w2]: [f64; 2], torque: [f64; 2]) -> [f64; 2] {
+    let (sin, cos) = elbow.sin_cos();
+    let (m11, m12, m22) = (ALPHA + 2.0 * BETA * cos, GAMMA + BETA * cos, GAMMA);
+    let f1 = torque[0] - FRICTION * w1 + BETA * sin * (2.0 * w1 * w2 + w2 * w2);
+    let f2 = torque[1] - FRICTION * w2 - BETA * sin * w1 * w1;
+    let determinant = m11 * m22 - m12 * m12;
+    [
+        (m22 * f1 - m12 * f2) / determinant,
+        (m11 * f2 - m12 * f1) / determinant,
+    ]
+}
+
+impl Env for Reacher {
+    fn spec(&self) -> Spec {
+        Self::SPEC
+    }
+
+    fn reset(&mut self, rng: &mut ChaCha8Rng, obs: &mut [f64]) {
+        self.joints = std::array::from_fn(|_| rng.random_range(-PI..PI));
+        self.speeds = [0.0; 2];
+        // Uniform over the ring's area: the square of the radius is uniform.
+        let (inner, outer) = TARGET_RADIUS;
+        let radius = rng.random_range(inner * inner..outer * outer).sqrt();
+        let (sin, cos) = rng.random_range(-PI..PI).sin_cos();
+        self.target = [radius * cos, radius * sin];
+        self.observe(obs);
+    }
+
+    fn step(&mut self, action: &[f64], obs: &mut [f64]) -> Result<Step, EnvError> {
+        let action = [action[0].clamp(-1.0, 1.0), action[1].clamp(-1.0, 1.0)];
+        for _ in 0..SUBSTEPS {
+            let change = acceleration(self.joints[1], self.speeds, action.map(|a| TORQUE * a));
+            for ((q, w), change) in self.joints.iter_mut().zip(&mut self.speeds).zip(change) {
+                *w += change * DT;
+                *q += *w * DT;
+            }
+        }
+        self.observe(obs);
+        let [x, y] = self.offset();
+        let effort = action[0] * action[0] + action[1] * action[1];
+        Ok(ongoing(-x.hypot(y) - EFFORT_COST * effort))
+    }
+
+    fn state(&self) -> Vec<f64> {
+        [self.joints, self.speeds, self.target].concat()
+    }
+
+    fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        let [q1, q2, w1, w2, x, y] = fixed(Self::SPEC.name, state)?;
+        (self.joints, self.speeds, self.target) = ([q1, q2], [w1, w2], [x, y]);
+        Ok(())
+    }
+}
+
+/// Pulls the tip to the target: torques of a spring between them (its force through the transposed Jacobian) and a
+/// damper at each joint.
+pub fn controller(obs: &[f32], action: &mut [f32]) {
+    let link = LINK as f32;
+    let [cos, sin, elbow_cos, elbow_sin, w1, w2, x, y] = obs else {
+        return;
+    };
+    let inner = [link * cos, link * sin];
+    let outer = [
+        link * (cos * elbow_cos - sin * elbow_sin),
+        link * (sin * elbow_cos + cos * elbow_sin),
+    ];
+    let tip = [inner[0] + outer[0], inner[1] + outer[1]];
+    let torque = |lever: [f32; 2], speed: f32| 8.0 * (lever[0] * y - lever[1] * x) - 1.5 * speed;
+    action[0] = torque(tip, *w1).clamp(-1.0, 1.0);
+    action[1] = torque(outer, *w2).clamp(-1.0, 1.0);
+}
