@@ -1,1 +1,25 @@
 //! Layers, optimisers, initialisation and fused operations on burn, shared by the ERA benchmark suites.
+//!
+//! The operations of a small network cost more in passes over memory and in calls than in arithmetic, once the matrix
+//! products are fast. So a [dense layer](ops::dense), [LayerNorm followed by ELU](ops::norm_elu), an
+//! [Adam step](ops::adam) and a [Polyak average](ops::lerp) are one operation each, with their own backward pass. They
+//! enter burn as a backend extension: [`kernels`] says what a backend must compute, with a body composed of burn's own
+//! primitives for every backend, and a hand-written one for Flex. Nothing above [`ops`] knows which one runs.
+//!
+//! Randomness comes from generators that the caller passes in, never from a backend's own.
+
+mod adam;
+mod autodiff;
+mod flex;
+mod init;
+pub mod kernels;
+mod layer;
+mod mlp;
+pub mod ops;
+mod rows;
+mod simd;
+
+pub use adam::{Adam, AdamConfig, AdamStep, ScalarAdam};
+pub use init::{orthogonal, standard_normal};
+pub use layer::{Dense, Norm};
+pub use mlp::{Head, Mlp, MlpConfig};
