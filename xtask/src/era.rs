@@ -11,8 +11,8 @@ use crate::args::Selection;
 use crate::failure::Failure;
 use crate::{paths, setup};
 
-/// The cargo arguments that switch on the native parts that are set up, for a build that names `package`. Also gives
-/// the builds of `sh` what they need to find them.
+/// The cargo arguments that switch on the native parts that are set up, for a build that names `package`. Also tells
+/// the builds that `sh` starts where those parts are.
 pub(crate) fn features(sh: &Shell, package: &str) -> Vec<String> {
     let Some(library) = setup::mujoco() else {
         return Vec::new();
@@ -36,8 +36,8 @@ pub(crate) fn build(sh: &Shell) -> Result<PathBuf, Failure> {
         .join(format!("era{EXE_SUFFIX}")))
 }
 
-/// The native parts that the cells of `selection` need and the binary lacks, as `cargo xtask setup` names them. The error is the exit code of a binary that has said what is wrong with the arguments or the
-/// experiment files.
+/// The native parts that the cells of `selection` need and the binary lacks, as `cargo xtask setup` names them. The
+/// inner error is the exit code of a binary that has said what is wrong with the experiment files.
 pub(crate) fn needs(
     binary: &Path,
     selection: &Selection,

@@ -10,8 +10,8 @@ use crate::failure::Failure;
 
 /// Runs the steps one after the other and stops at the first that fails.
 pub(crate) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
-    // With MuJoCo set up one pass tests both: the feature adds tests and takes none away, and a second pass without it
-    // would compile everything that depends on it again.
+    // One pass, with the native parts that are set up: the features reach the few crates that use those parts, so
+    // engines and frames are compiled once whether or not they are on.
     let features = &era::features(sh, "era-cli");
     if features.is_empty() {
         eprintln!(
@@ -62,10 +62,25 @@ fn timed(step: Cmd<'_>, shown: &str) -> Result<Duration, Failure> {
 }
 
 fn seconds(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds < 60.0 {
-        format!("{seconds:.1} s")
-    } else {
-        format!("{} min {:02.0} s", seconds as u64 / 60, seconds % 60.0)
+    match time.as_secs() {
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        whole => format!("{} min {:02} s", whole / 60, whole % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        for (millis, expected) in [
+            (40, "0.0 s"),
+            (59_900, "59.9 s"),
+            (60_000, "1 min 00 s"),
+            (725_999, "12 min 05 s"),
+        ] {
+            assert_eq!(seconds(Duration::from_millis(millis)), expected);
+        }
     }
 }
