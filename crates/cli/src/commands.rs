@@ -1,0 +1,8 @@
+//! The subcommands: one file each, with one `run`.
+
+pub(crate) mod completions;
+pub(crate) mod list;
+pub(crate) mod needs;
+pub(crate) mod reproduce;
+pub(crate) mod train;
+pub(crate) mod why;

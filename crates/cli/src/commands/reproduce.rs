@@ -1,0 +1,155 @@
+//! `era reproduce`: plan, train what is missing, report.
+
+use std::io::Write;
+
+use era_harness::Suite;
+use era_harness::budget;
+use era_harness::stop::Stop;
+use era_harness::store::{CellState, Store, Verify};
+use indicatif::MultiProgress;
+
+use super::list::{self, Intent};
+use super::why;
+use crate::again::Again;
+use crate::args::Reproduce;
+use crate::exit::Exit;
+use crate::fault::Fault;
+use crate::selection::{Chosen, choose};
+use crate::survey::{Standing, survey};
+use crate::training::{Trained, Training};
+use crate::{preflight, registry, text};
+
+pub(crate) fn run(
+    args: &Reproduce,
+    bars: &MultiProgress,
+    out: &mut dyn Write,
+) -> Result<Exit, Fault> {
+    let suites = registry::suites();
+    let chosen = choose(&args.selection, &suites)?;
+    let scale = args.selection.scale.as_str();
+    let store = Store::new(&args.selection.folders.artifacts);
+    let intent = Intent {
+        jobs: jobs(args),
+        force: args.force,
+        budget: args.budget,
+    };
+    if args.list || args.why.is_some() {
+        let standings = survey(&chosen, &suites, &store, scale, Verify::Quick)?;
+        match &args.why {
+            Some(part) => why::run(part, &chosen, &standings, &store, out)?,
+            None => list::run(&chosen, &standings, &intent, out)?,
+        }
+        return Ok(Exit::Done);
+    }
+    let trained = train(args, &suites, &chosen, &store, &intent, bars)?;
+    if trained.interrupted {
+        eprintln!(
+            "interrupted: {}; the same command resumes",
+            trained.counts()
+        );
+        return Ok(Exit::Interrupted);
+    }
+    failures(&chosen, &trained, out)
+}
+
+/// Cells at the same time: as many as asked for, else one a core.
+fn jobs(args: &Reproduce) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    args.jobs.map_or_else(cores, usize::from)
+}
+
+/// Trains the open cells; says before what it will do.
+fn train(
+    args: &Reproduce,
+    suites: &[Suite],
+    chosen: &Chosen,
+    store: &Store,
+    intent: &Intent,
+    bars: &MultiProgress,
+) -> Result<Trained, Fault> {
+    let stop = Stop::new();
+    stop.on_signals().map_err(Fault::Signals)?;
+    let again = Again::new(store, &args.selection.scale);
+    for planned in &chosen.cells {
+        if again.adopt(&planned.cell)? {
+            eprintln!(
+                "{}: the record of an earlier --force replaces the old one",
+                planned.name
+            );
+        }
+    }
+    let standings = survey(chosen, suites, store, &args.selection.scale, Verify::Full)?;
+    let (open, left) = intent.split(&standings);
+    preflight::check(&standings, &open, &args.selection.folders)?;
+    announce(chosen, &standings, &open, &left, intent);
+    let training = Training {
+        args,
+        chosen,
+        standings: &standings,
+        store,
+        again: &again,
+        jobs: intent.jobs,
+        stop,
+        bars,
+    };
+    training.run(open)
+}
+
+/// What is about to happen, and what is wrong with what is there.
+fn announce(
+    chosen: &Chosen,
+    standings: &[Standing],
+    open: &[usize],
+    left: &[usize],
+    intent: &Intent,
+) {
+    for (planned, standing) in chosen.cells.iter().zip(standings) {
+        if let CellState::Damaged(reason) = &standing.state {
+            eprintln!("{}: {reason}; it is trained again", planned.name);
+        }
+    }
+    if let (Some(limit), false) = (intent.budget, left.is_empty()) {
+        let cells = text::count(left.len(), "cell");
+        eprintln!(
+            "{cells} left out, not expected to fit {}:",
+            text::time(limit.as_secs_f64())
+        );
+        for &cell in left {
+            let seconds = standings[cell].estimate.seconds;
+            eprintln!("  {}  {}", chosen.cells[cell].id, text::time(seconds));
+        }
+    }
+    let done = standings.iter().filter(|standing| standing.done()).count();
+    let cells = text::count(standings.len(), "cell");
+    if open.is_empty() {
+        eprintln!("{cells}: {done} done, nothing to run");
+        return;
+    }
+    let seconds: Vec<f64> = open
+        .iter()
+        .map(|&cell| standings[cell].estimate.seconds)
+        .collect();
+    eprintln!(
+        "{cells}: {done} done, {} to run, about {} with {}",
+        open.len(),
+        text::time(budget::makespan(&seconds, intent.jobs)),
+        text::count(intent.jobs, "job"),
+    );
+}
+
+/// The cells that failed, last: it is what a user must see.
+fn failures(chosen: &Chosen, trained: &Trained, out: &mut dyn Write) -> Result<Exit, Fault> {
+    if trained.failed.is_empty() {
+        return Ok(Exit::Done);
+    }
+    writeln!(out, "{} failed:", text::count(trained.failed.len(), "cell"))?;
+    for (cell, failure) in &trained.failed {
+        writeln!(out, "  {}", chosen.cells[*cell].id)?;
+        writeln!(out, "    {}", failure.reason)?;
+    }
+    writeln!(
+        out,
+        "the same command tries them again; --why CELL shows their last lines"
+    )?;
+    Ok(Exit::CellsFailed)
+}

@@ -1,0 +1,190 @@
+//! From `--suite`, `--scale` and `--only` to cells.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use era_harness::spec::{self, Experiment, Filter, Outputs, Plan, SpecError};
+use era_harness::{Cell, CellId, Suite};
+
+use crate::args::Selection;
+use crate::fault::Fault;
+use crate::{device, registry};
+
+/// The chosen experiments and their cells.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    /// The experiments, in the order in which they were named.
+    pub(crate) plans: Vec<Plan>,
+    /// Every cell once, in the order of the experiments.
+    pub(crate) cells: Vec<Planned>,
+}
+
+/// A cell that was chosen.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) cell: Cell,
+    pub(crate) id: CellId,
+    /// A short name for progress, unlike any other here: `sac-era mini/reacher s0`.
+    pub(crate) name: String,
+    /// The longest time limit of the experiments that share it; none as soon as one has none.
+    pub(crate) time_limit: Option<Duration>,
+    /// The first experiment that has it, as an index into [`Chosen::plans`].
+    pub(crate) plan: usize,
+}
+
+/// Reads every chosen experiment file and picks the cells.
+///
+/// # Errors
+/// All that is wrong with all files, together.
+pub(crate) fn choose(selection: &Selection, suites: &[Suite]) -> Result<Chosen, Fault> {
+    let engine = device::engine(&selection.device)?;
+    let filters = filters(&selection.only);
+    let experiments = load(selection, suites)?;
+    let mut plans = Vec::new();
+    let (mut wrong, mut unmatched) = (Vec::new(), Vec::new());
+    for experiment in &experiments {
+        match experiment.plan(&selection.scale, &filters, engine) {
+            Ok(plan) => plans.push(plan),
+            Err(error) if only_filtered(&error) => unmatched.push(error),
+            Err(error) => wrong.push(error),
+        }
+    }
+    // A filter need not match in every experiment (`--suite all --only task=gym/hopper`), but in one of them.
+    if plans.is_empty() {
+        wrong.append(&mut unmatched);
+    }
+    if !wrong.is_empty() {
+        return Err(Fault::Experiments(wrong));
+    }
+    let cells = distinct(&plans);
+    Ok(Chosen { plans, cells })
+}
+
+/// `--only`, which the command line has checked for its form already.
+fn filters(only: &[String]) -> Vec<Filter> {
+    only.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+fn only_filtered(error: &SpecError) -> bool {
+    error.problems().iter().all(|problem| {
+        matches!(
+            problem.fault,
+            spec::Fault::FilterKey(_) | spec::Fault::FilterValue { .. } | spec::Fault::FilteredAll
+        )
+    })
+}
+
+fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Fault> {
+    let folder = &selection.folders.experiments;
+    let (mut experiments, mut wrong) = (Vec::new(), Vec::new());
+    for (file, named) in files(&selection.suite, folder)? {
+        match Experiment::load(&file, suites, Outputs::default()) {
+            Ok(experiment) if named || experiment.suite() != registry::MOCK => {
+                experiments.push(experiment);
+            }
+            Ok(_) => {}
+            Err(error) => wrong.push(error),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Fault::Experiments(wrong));
+    }
+    Ok(experiments)
+}
+
+/// The files that `--suite` means, each once, and whether it was named (not found by `all`).
+fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault> {
+    let mut files: Vec<(PathBuf, bool)> = Vec::new();
+    let mut add = |file: PathBuf, named| {
+        if !files.iter().any(|(other, _)| *other == file) {
+            files.push((file, named));
+        }
+    };
+    for name in names {
+        let unknown = || Fault::NoExperiment {
+            name: name.clone(),
+            folder: folder.to_owned(),
+            known: known(folder),
+        };
+        let file = folder.join(format!("{name}.yaml"));
+        if name == "all" {
+            let found = yaml_files(folder);
+            if found.is_empty() {
+                return Err(unknown());
+            }
+            found.into_iter().for_each(|file| add(file, false));
+        } else if Path::new(name)
+            .extension()
+            .is_some_and(|ending| ending == "yaml" || ending == "yml")
+        {
+            // One that is not there is the reader's to report, with all other errors.
+            add(PathBuf::from(name), true);
+        } else if file.is_file() {
+            add(file, true);
+        } else {
+            return Err(unknown());
+        }
+    }
+    Ok(files)
+}
+
+/// What `--suite` may name.
+fn known(folder: &Path) -> Vec<String> {
+    let ablations = folder.join("ablations");
+    let files = yaml_files(folder).into_iter().chain(yaml_files(&ablations));
+    files
+        .filter_map(|file| {
+            let name = file.with_extension("");
+            Some(name.strip_prefix(folder).ok()?.display().to_string())
+        })
+        .collect()
+}
+
+/// The `.yaml` files directly in `folder`, in the order of their names.
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file() && path.extension().is_some_and(|ending| ending == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn distinct(plans: &[Plan]) -> Vec<Planned> {
+    let mut cells: Vec<Planned> = Vec::new();
+    let mut seen: BTreeMap<CellId, usize> = BTreeMap::new();
+    for (number, plan) in plans.iter().enumerate() {
+        for cell in &plan.cells {
+            let id = cell.id();
+            if let Some(&known) = seen.get(&id) {
+                let known = &mut cells[known];
+                known.time_limit = known.time_limit.zip(plan.time_limit).map(|(a, b)| a.max(b));
+                continue;
+            }
+            seen.insert(id.clone(), cells.len());
+            cells.push(Planned {
+                name: format!("{} {} s{}", cell.method, cell.task, cell.seed),
+                cell: cell.clone(),
+                id,
+                time_limit: plan.time_limit,
+                plan: number,
+            });
+        }
+    }
+    tell_apart(&mut cells);
+    cells
+}
+
+/// Adds the first digits of the hash to names that several cells share (a matrix with an axis of parameters).
+fn tell_apart(cells: &mut [Planned]) {
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for planned in cells.iter() {
+        *uses.entry(planned.name.clone()).or_default() += 1;
+    }
+    for planned in cells.iter_mut().filter(|planned| uses[&planned.name] > 1) {
+        let hash = planned.id.0.rsplit('.').next().unwrap_or_default();
+        planned.name = format!("{} {}", planned.name, &hash[..hash.len().min(4)]);
+    }
+}

@@ -1,0 +1,75 @@
+//! How the chosen cells stand, and what the missing ones will take.
+
+use era_harness::Suite;
+use era_harness::estimate::{Estimate, Estimator};
+use era_harness::store::{CellState, Store, Verify};
+
+use crate::fault::Fault;
+use crate::selection::{Chosen, Planned};
+
+/// How a cell stands and what a run of it takes.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) state: CellState,
+    pub(crate) estimate: Estimate,
+    /// The native part that its task needs and this build lacks.
+    pub(crate) lacks: Option<&'static str>,
+}
+
+/// Looks at every chosen cell; the standings have their order.
+pub(crate) fn survey(
+    chosen: &Chosen,
+    suites: &[Suite],
+    store: &Store,
+    scale: &str,
+    verify: Verify,
+) -> Result<Vec<Standing>, Fault> {
+    let estimator = Estimator::new(suites, store, scale)?;
+    let standing = |planned: &Planned| {
+        Ok(Standing {
+            state: store.state(scale, &planned.cell, verify)?,
+            estimate: estimator.estimate(suites, &planned.cell),
+            lacks: lacks(suites, planned),
+        })
+    };
+    chosen.cells.iter().map(standing).collect()
+}
+
+fn lacks(suites: &[Suite], planned: &Planned) -> Option<&'static str> {
+    let suite = suites
+        .iter()
+        .find(|suite| suite.name == planned.cell.suite)?;
+    let task = suite
+        .tasks
+        .iter()
+        .find(|task| task.name == planned.cell.task)?;
+    task.needs.filter(|_| !task.available)
+}
+
+impl Standing {
+    /// Whether the cell has its record.
+    pub(crate) fn done(&self) -> bool {
+        matches!(self.state, CellState::Done(_))
+    }
+
+    /// The state in one word, or two.
+    pub(crate) fn word(&self) -> String {
+        match &self.state {
+            CellState::Missing => "new".to_owned(),
+            CellState::Running => "running".to_owned(),
+            CellState::Partial { step: 0 } => "started".to_owned(),
+            CellState::Partial { step } => format!("at step {step}"),
+            CellState::Done(_) => "done".to_owned(),
+            CellState::Failed(_) => "failed".to_owned(),
+            CellState::Damaged(_) => "damaged".to_owned(),
+        }
+    }
+
+    /// Seconds: measured for a finished cell, expected for any other.
+    pub(crate) fn seconds(&self) -> f64 {
+        match &self.state {
+            CellState::Done(record) => record.wall_seconds,
+            _ => self.estimate.seconds,
+        }
+    }
+}
