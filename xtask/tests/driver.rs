@@ -51,6 +51,7 @@ impl Place {
             .args(args)
             .env("PATH", self.folder.join("bin"))
             .env("CARGO_TARGET_DIR", self.folder.join("target"))
+            .env_remove("ERA_NATIVE_DIR")
             .current_dir(&self.folder)
             .output()
             .unwrap()
