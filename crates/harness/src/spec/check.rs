@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::document::{Axis, Document, Rule, scale_keys, shown};
+use super::document::{Axis, Document, Rule, SCALE, shown};
 use super::error::{Fault, Problem};
 use super::{Outputs, names};
 use crate::method::{Method, Suite};
@@ -44,21 +44,20 @@ pub(super) fn outputs(document: &Document, outputs: Outputs<'_>, problems: &mut 
 
 /// Tasks, methods, the axes that scales replace, and the conditions of rules.
 pub(super) fn names(document: &mut Document, suite: &Suite, problems: &mut Vec<Problem>) {
-    let axis_names: Vec<String> = document
+    let mut keys = vec!["task".to_owned(), "method".to_owned(), "seed".to_owned()];
+    let further = document
         .axes
         .iter()
-        .map(|axis| axis.key.name.clone())
-        .collect();
+        .map(|axis| &axis.key.name)
+        .filter(|name| !keys.contains(name));
+    keys.extend(further.cloned().collect::<Vec<_>>());
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     for axis in &mut document.axes {
         known_values(axis, suite, problems);
     }
     for scale in &mut document.scales {
         let place = format!("scale `{}`", scale.name.name);
-        let valid: Vec<&str> = axis_names
-            .iter()
-            .map(String::as_str)
-            .chain(scale_keys().iter().copied())
-            .collect();
+        let valid: Vec<&str> = keys.iter().copied().chain(SCALE).collect();
         scale
             .axes
             .retain(|axis| known_key(axis, &place, &valid, problems));
@@ -66,12 +65,24 @@ pub(super) fn names(document: &mut Document, suite: &Suite, problems: &mut Vec<P
             known_values(axis, suite, problems);
         }
     }
+    let whole = problems.is_empty();
     let values = values_of_axes(document);
-    for rule in &mut document.overrides {
-        conditions(rule, "`match`", &values, problems);
-    }
-    for rule in &mut document.exclude {
-        conditions(rule, "`exclude`", &values, problems);
+    for (rules, place) in [
+        (&mut document.overrides, "`match`"),
+        (&mut document.exclude, "`exclude`"),
+    ] {
+        // A rule without one of its conditions would match more than is meant.
+        rules.retain(|rule| {
+            rule.conditions
+                .iter()
+                .all(|axis| known_key(axis, place, &keys, problems))
+        });
+        // Where a value is missing from an axis because it was misspelt there, its conditions are not to blame.
+        if whole {
+            rules
+                .iter()
+                .for_each(|rule| conditions(rule, &values, problems));
+        }
     }
 }
 
@@ -133,16 +144,8 @@ fn values_of_axes(document: &Document) -> BTreeMap<String, Vec<Value>> {
     values
 }
 
-/// Checks that each condition names an axis and values of it.
-fn conditions(
-    rule: &mut Rule,
-    place: &str,
-    axes: &BTreeMap<String, Vec<Value>>,
-    problems: &mut Vec<Problem>,
-) {
-    let keys: Vec<&str> = axes.keys().map(String::as_str).collect();
-    rule.conditions
-        .retain(|condition| known_key(condition, place, &keys, problems));
+/// Checks that the conditions of a rule name values of their axes.
+fn conditions(rule: &Rule, axes: &BTreeMap<String, Vec<Value>>, problems: &mut Vec<Problem>) {
     for condition in &rule.conditions {
         let Some(valid) = axes.get(&condition.key.name) else {
             continue;

@@ -7,7 +7,7 @@ use miette::SourceSpan;
 use serde_json::Value;
 
 use super::error::{Fault, Problem};
-use super::names;
+use super::reader::Reader;
 use super::yaml::{Key, Node, Tree};
 
 /// An experiment file as it stands, with the place of everything that may turn out wrong.
@@ -57,9 +57,6 @@ pub(super) struct Rule {
     pub(super) params: Vec<Setting>,
 }
 
-/// The most seeds that a count may ask for.
-const MOST_SEEDS: u64 = 10_000;
-
 const TOP: [&str; 9] = [
     "suite",
     "about",
@@ -71,7 +68,8 @@ const TOP: [&str; 9] = [
     "report",
     "time_limit",
 ];
-const SCALE: [&str; 2] = ["params", "time_limit"];
+/// The keys of a scale that replace no axis.
+pub(super) const SCALE: [&str; 2] = ["params", "time_limit"];
 
 /// Reads the shape of the document at `root`; what is wrong is put into `problems` and left out of the result.
 pub(super) fn read(root: Node, problems: &mut Vec<Problem>) -> Option<Document> {
@@ -86,10 +84,10 @@ pub(super) fn read(root: Node, problems: &mut Vec<Problem>) -> Option<Document> 
         }
         Tree::Map(entries) => entries,
         _ => {
-            problems.push(wrong_type(
-                place,
-                "a mapping with `suite`, `matrix` and `scales`",
-                &root,
+            problems.push(Problem::at(
+                Fault::NotAMapping(root.kind()),
+                span,
+                "this value",
             ));
             return None;
         }
@@ -107,20 +105,6 @@ pub(super) fn read(root: Node, problems: &mut Vec<Problem>) -> Option<Document> 
         }
     }
     Some(reader.document(entries))
-}
-
-/// `key` has a value of another type than `expected`.
-fn wrong_type(key: &str, expected: &'static str, node: &Node) -> Problem {
-    let fault = Fault::WrongType {
-        key: key.to_owned(),
-        expected,
-        found: node.kind(),
-    };
-    Problem::at(fault, node.span, "this value")
-}
-
-struct Reader<'a> {
-    problems: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -159,72 +143,6 @@ impl Reader<'_> {
         document
     }
 
-    fn unknown_key(&mut self, key: &Key, place: &str, valid: &[&str]) {
-        let fault = Fault::UnknownKey {
-            key: key.name.clone(),
-            place: place.to_owned(),
-        };
-        let hint = names::hint("key", &key.name, valid);
-        self.problems
-            .push(Problem::at(fault, key.span, "unknown key").help(hint));
-    }
-
-    /// The entries of a mapping; an empty value is an empty mapping.
-    fn mapping(&mut self, key: &str, node: Node) -> Vec<(Key, Node)> {
-        match node.tree {
-            Tree::Map(entries) => entries,
-            Tree::Null => Vec::new(),
-            _ => {
-                self.problems.push(wrong_type(key, "a mapping", &node));
-                Vec::new()
-            }
-        }
-    }
-
-    fn list<T>(&mut self, key: &str, node: Node, read: fn(&mut Self, Node) -> Option<T>) -> Vec<T> {
-        match node.tree {
-            Tree::List(items) => items
-                .into_iter()
-                .filter_map(|item| read(self, item))
-                .collect(),
-            Tree::Null => Vec::new(),
-            _ => {
-                self.problems.push(wrong_type(key, "a list", &node));
-                Vec::new()
-            }
-        }
-    }
-
-    fn name(&mut self, key: &str, node: Node) -> Option<Key> {
-        match node.tree {
-            Tree::Text(name) => Some(Key {
-                name,
-                span: node.span,
-            }),
-            _ => {
-                self.problems.push(wrong_type(key, "a text", &node));
-                None
-            }
-        }
-    }
-
-    /// A length of time such as `30m` or `1h 30m`, above zero.
-    fn duration(&mut self, node: &Node) -> Option<Duration> {
-        let text = match &node.tree {
-            Tree::Text(text) => text.clone(),
-            _ => node.kind(),
-        };
-        match humantime::parse_duration(&text) {
-            Ok(time) if !time.is_zero() => Some(time),
-            _ => {
-                let problem = Problem::at(Fault::Duration(text), node.span, "this value");
-                self.problems
-                    .push(problem.help("write a number with a unit: `90s`, `30m`, `1h 30m`"));
-                None
-            }
-        }
-    }
-
     fn matrix(&mut self, key: &Key, node: Node) -> Vec<Axis> {
         if matches!(node.tree, Tree::Null) {
             self.problems.push(Problem::at(
@@ -250,136 +168,6 @@ impl Reader<'_> {
             .into_iter()
             .filter_map(|(key, node)| self.axis(key, node))
             .collect()
-    }
-
-    /// One dimension of the matrix: its values, none of them twice.
-    fn axis(&mut self, key: Key, node: Node) -> Option<Axis> {
-        let axis = match key.name.as_str() {
-            "seed" => self.seeds(key, node)?,
-            _ => self.values(key, node)?,
-        };
-        let mut seen: Vec<&Value> = Vec::new();
-        for (value, span) in &axis.values {
-            if seen.contains(&value) {
-                let fault = Fault::DuplicateValue {
-                    axis: axis.key.name.clone(),
-                    value: shown(value),
-                };
-                self.problems.push(
-                    Problem::at(fault, *span, "already in the list").help("remove one of them"),
-                );
-            }
-            seen.push(value);
-        }
-        Some(axis)
-    }
-
-    /// Seeds: a count, or a list of whole numbers.
-    fn seeds(&mut self, key: Key, node: Node) -> Option<Axis> {
-        let span = node.span;
-        match &node.tree {
-            Tree::List(_) => self.values(key, node),
-            Tree::Integer(count)
-                if count
-                    .as_u64()
-                    .is_some_and(|count| (1..=MOST_SEEDS).contains(&count)) =>
-            {
-                let count = count.as_u64().unwrap_or_default();
-                Some(Axis {
-                    key,
-                    values: (0..count).map(|seed| (seed.into(), span)).collect(),
-                })
-            }
-            _ => {
-                let expected = "a count of seeds from 1 to 10000, or a list of seeds";
-                self.problems.push(wrong_type("seed", expected, &node));
-                None
-            }
-        }
-    }
-
-    /// The values of an axis or condition: one value or a list of them, of the type that the key asks for.
-    fn values(&mut self, key: Key, node: Node) -> Option<Axis> {
-        let items = match node.tree {
-            Tree::List(items) => items,
-            Tree::Null => Vec::new(),
-            _ => vec![node],
-        };
-        if items.is_empty() {
-            let empty = Problem::at(
-                Fault::EmptyAxis(key.name.clone()),
-                key.span,
-                "needs at least one value",
-            );
-            self.problems.push(empty);
-            return None;
-        }
-        let values = items.into_iter().filter_map(|item| {
-            let expected = match key.name.as_str() {
-                "task" | "method" if !matches!(item.tree, Tree::Text(_)) => {
-                    "a name or a list of names"
-                }
-                "seed" if !matches!(&item.tree, Tree::Integer(seed) if seed.is_u64()) => {
-                    "a list of whole numbers of at least 0"
-                }
-                _ => return self.value(&key.name, &item).map(|value| (value, item.span)),
-            };
-            self.problems.push(wrong_type(&key.name, expected, &item));
-            None
-        });
-        let values: Vec<_> = values.collect();
-        (!values.is_empty()).then_some(Axis { key, values })
-    }
-
-    fn settings(&mut self, node: Node) -> Vec<Setting> {
-        let entries = self.mapping("params", node);
-        let settings = entries.into_iter().filter_map(|(key, node)| {
-            let value = self.value(&key.name, &node)?;
-            Some(Setting {
-                key,
-                value,
-                span: node.span,
-            })
-        });
-        settings.collect()
-    }
-
-    /// A scalar or a list of scalars.
-    fn value(&mut self, key: &str, node: &Node) -> Option<Value> {
-        match &node.tree {
-            Tree::List(items) => items
-                .iter()
-                .map(|item| self.scalar(key, item))
-                .collect::<Option<Vec<_>>>()
-                .map(Value::Array),
-            _ => self.scalar(key, node),
-        }
-    }
-
-    fn scalar(&mut self, key: &str, node: &Node) -> Option<Value> {
-        match &node.tree {
-            Tree::Null => Some(Value::Null),
-            Tree::Bool(value) => Some((*value).into()),
-            Tree::Integer(value) => Some(Value::Number(value.clone())),
-            Tree::Text(value) => Some(value.clone().into()),
-            Tree::Float(value) => {
-                let number = serde_json::Number::from_f64(*value).map(Value::Number);
-                if number.is_none() {
-                    let fault = Fault::NotFinite {
-                        key: key.to_owned(),
-                        found: node.kind(),
-                    };
-                    self.problems
-                        .push(Problem::at(fault, node.span, "this value"));
-                }
-                number
-            }
-            Tree::List(_) | Tree::Map(_) => {
-                self.problems
-                    .push(wrong_type(key, "a scalar or a list of scalars", node));
-                None
-            }
-        }
     }
 
     fn scales(&mut self, node: Node) -> Vec<Scale> {
@@ -430,12 +218,11 @@ impl Reader<'_> {
         scale
     }
 
+    /// One override; `None` where its conditions are not all good, as it would match more than is meant.
     fn over(&mut self, node: Node) -> Option<Rule> {
-        let mut rule = Rule {
-            span: node.span,
-            conditions: Vec::new(),
-            params: Vec::new(),
-        };
+        let span = node.span;
+        let mut conditions = None;
+        let mut params = Vec::new();
         let entries = self.mapping("overrides", node);
         for needed in ["match", "params"] {
             if !entries.iter().any(|(key, _)| key.name == needed) {
@@ -444,28 +231,27 @@ impl Reader<'_> {
                     place: "this override".to_owned(),
                 };
                 self.problems
-                    .push(Problem::at(fault, rule.span, "in this mapping"));
+                    .push(Problem::at(fault, span, "in this mapping"));
             }
         }
         for (key, node) in entries {
             match key.name.as_str() {
-                "match" => {
-                    rule.span = key.span;
-                    rule.conditions = self.conditions("match", node);
-                }
-                "params" => rule.params = self.settings(node),
+                "match" => conditions = self.conditions("match", node).map(|list| (key.span, list)),
+                "params" => params = self.settings(node),
                 _ => self.unknown_key(&key, "an override", &["match", "params"]),
             }
         }
-        Some(rule)
+        let (span, conditions) = conditions?;
+        Some(Rule {
+            span,
+            conditions,
+            params,
+        })
     }
 
     fn exclusion(&mut self, node: Node) -> Option<Rule> {
-        let span = node.span;
-        let conditions = self.conditions("exclude", node);
-        let span = conditions
-            .first()
-            .map_or(span, |condition| condition.key.span);
+        let conditions = self.conditions("exclude", node)?;
+        let span = conditions.first()?.key.span;
         Some(Rule {
             span,
             conditions,
@@ -473,12 +259,26 @@ impl Reader<'_> {
         })
     }
 
-    fn conditions(&mut self, key: &str, node: Node) -> Vec<Axis> {
+    /// At least one condition, all of them good.
+    fn conditions(&mut self, key: &str, node: Node) -> Option<Vec<Axis>> {
+        let span = node.span;
+        let is_mapping = matches!(node.tree, Tree::Map(_) | Tree::Null);
         let entries = self.mapping(key, node);
-        entries
+        if entries.is_empty() && is_mapping {
+            let empty = Problem::at(
+                Fault::EmptyAxis(key.to_owned()),
+                span,
+                "needs at least one condition",
+            );
+            self.problems
+                .push(empty.help("for example `{method: sac, task: mini/reacher}`"));
+        }
+        let count = entries.len();
+        let read = entries
             .into_iter()
-            .filter_map(|(key, node)| self.values(key, node))
-            .collect()
+            .filter_map(|(key, node)| self.values(key, node));
+        let conditions: Vec<Axis> = read.collect();
+        (count > 0 && conditions.len() == count).then_some(conditions)
     }
 
     fn report(&mut self, node: Node, document: &mut Document) {
@@ -504,9 +304,4 @@ pub(super) fn shown(value: &Value) -> String {
         Value::String(text) => format!("`{text}`"),
         other => other.to_string(),
     }
-}
-
-/// The keys of a scale that replace no axis.
-pub(super) fn scale_keys() -> &'static [&'static str] {
-    &SCALE
 }

@@ -34,6 +34,9 @@ pub enum Fault {
     /// Nothing but comments and white space.
     #[error("the experiment file is empty")]
     Empty,
+    /// A document that is no mapping.
+    #[error("the experiment file must be a mapping with `suite`, `matrix` and `scales`, not {0}")]
+    NotAMapping(String),
     /// A value of the wrong type.
     #[error("`{key}` must be {expected}, not {found}")]
     WrongType {

@@ -11,17 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use miette::SourceSpan;
 use serde_json::Value;
 
-use super::document::{Axis, Document, Rule, Scale, Setting, shown};
+use super::document::{Axis, Document, Rule, Scale};
 use super::error::{Fault, Problem};
-use super::{check, names};
+use super::{check, report};
 use crate::cell::{CELL_FORMAT, Cell, Params};
-use crate::method::{Method, ParamError, Suite};
+use crate::method::{Method, Suite};
 
 /// The most cells of one scale.
 const MOST_CELLS: u128 = 100_000;
 
 /// Where a cell is in the matrix: the value of each axis that its method takes part in.
-type Point<'a> = BTreeMap<&'a str, &'a (Value, SourceSpan)>;
+pub(super) type Point<'a> = BTreeMap<&'a str, &'a (Value, SourceSpan)>;
 
 /// Multiplies out the matrix at every scale. The cells have no engine yet. With `whole` false something was already
 /// taken out of the document as wrong: then only what is there is checked, not what is missing or left over.
@@ -46,7 +46,7 @@ pub(super) fn expand(
         .map(|scale| expansion.scale(scale))
         .collect();
     expansion.report_foreign_params();
-    if whole {
+    if expansion.whole {
         expansion.report_unused_rules();
     }
     scales
@@ -76,14 +76,9 @@ impl<'a> Expansion<'a> {
         };
         let count: u128 = axes.iter().map(|axis| axis.values.len() as u128).product();
         if count > MOST_CELLS {
-            let fault = Fault::TooManyCells {
-                scale: scale.name.name.clone(),
-                cells: count,
-                limit: MOST_CELLS,
-            };
-            let problem = Problem::at(fault, scale.name.span, "this scale");
             self.problems
-                .push(problem.help("split the experiment, or give this scale shorter axes"));
+                .push(report::too_many(&scale.name, count, MOST_CELLS));
+            self.whole = false;
             return Vec::new();
         }
         let further: Vec<&'a Axis> = axes
@@ -147,7 +142,8 @@ impl<'a> Expansion<'a> {
             return Vec::new();
         }
         if let Err(reason) = method.supports(task) {
-            self.report_unsupported(method, fixed, reason);
+            self.problems
+                .push(report::unsupported(method, task, fixed["task"].1, reason));
             return Vec::new();
         }
         let cells = points.into_iter().filter_map(|point| {
@@ -205,7 +201,8 @@ impl<'a> Expansion<'a> {
                 if known.contains(&setting.key.name) || known.is_empty() {
                     given.insert(setting.key.name.as_str(), (&setting.value, setting.span));
                 } else {
-                    self.report_override_param(method, setting, known);
+                    self.problems
+                        .push(report::override_param(method, setting, known));
                 }
             }
         }
@@ -219,25 +216,25 @@ impl<'a> Expansion<'a> {
         point: &Point<'a>,
         given: &BTreeMap<&'a str, (&'a Value, SourceSpan)>,
     ) -> Option<Params> {
-        let mut params: Params = given
-            .iter()
-            .map(|(key, (value, _))| ((*key).to_owned(), (*value).clone()))
-            .collect();
+        let task = text(point, "task");
+        let value = |(key, (value, _)): (&&str, &(&Value, SourceSpan))| {
+            ((*key).to_owned(), (*value).clone())
+        };
+        let mut params: Params = given.iter().map(value).collect();
         let mut refused = false;
         loop {
-            let error = match method.resolve(text(point, "task"), &params) {
+            let error = match method.resolve(task, &params) {
                 Ok(resolved) => return (!refused).then_some(resolved),
                 Err(error) => error,
             };
             refused = true;
-            let given = given.get(error.key()).map(|(_, span)| *span);
-            let (span, label) = match (given, point.get("method")) {
-                (Some(span), _) => (span, "this value"),
-                (None, Some((_, span))) => (*span, "its default"),
-                (None, None) => return None,
-            };
             let removed = params.remove(error.key()).is_some();
-            self.problems.push(refusal(error, method, span, label));
+            let at_value = given.get(error.key()).map(|(_, span)| *span);
+            let span = at_value.or(point.get("method").map(|(_, span)| *span))?;
+            let defaults = method.resolve(task, &Params::new()).unwrap_or_default();
+            let default = defaults.get(error.key());
+            self.problems
+                .push(report::refused(error, method, span, default));
             if !removed {
                 return None;
             }
@@ -255,48 +252,14 @@ impl<'a> Expansion<'a> {
         excluded
     }
 
-    fn report_unsupported(&mut self, method: &dyn Method, fixed: &Point<'a>, reason: String) {
-        let (task, span) = (text(fixed, "task"), fixed["task"].1);
-        let fault = Fault::Unsupported {
-            method: method.name().to_owned(),
-            task: task.to_owned(),
-            reason,
-        };
-        let help = format!(
-            "leave it out: `exclude: [{{task: {task}, method: {}}}]`",
-            method.name()
-        );
-        self.problems
-            .push(Problem::at(fault, span, "this task").help(help));
-    }
-
-    fn report_override_param(
-        &mut self,
-        method: &dyn Method,
-        setting: &Setting,
-        known: &BTreeSet<String>,
-    ) {
-        let key = &setting.key.name;
-        let fault = Fault::OverrideParam {
-            method: method.name().to_owned(),
-            key: key.clone(),
-        };
-        let valid: Vec<&str> = known.iter().map(String::as_str).collect();
-        self.problems.push(
-            Problem::at(fault, setting.key.span, "unknown parameter").help(names::hint(
-                "parameter",
-                key,
-                &valid,
-            )),
-        );
-    }
-
     /// Parameters and axes that no method has: those of the file at any scale, those of a scale at that scale.
     fn report_foreign_params(&mut self) {
         if !self.whole {
             // A method that was misspelt is not there to know its parameters.
             let all = all_params(self.suite);
-            self.known.values_mut().for_each(|known| known.extend(all.iter().cloned()));
+            self.known
+                .values_mut()
+                .for_each(|known| known.extend(all.iter().cloned()));
         }
         let everywhere: BTreeSet<String> = self.known.values().flatten().cloned().collect();
         let axes = self.document.axes.iter().map(|axis| &axis.key);
@@ -312,14 +275,7 @@ impl<'a> Expansion<'a> {
         }
         for (key, known) in keys {
             if !known.contains(&key.name) && !known.is_empty() {
-                let valid: Vec<&str> = known.iter().map(String::as_str).collect();
-                let problem = Problem::at(
-                    Fault::ForeignParam(key.name.clone()),
-                    key.span,
-                    "unknown parameter",
-                );
-                self.problems
-                    .push(problem.help(names::hint("parameter", &key.name, &valid)));
+                self.problems.push(report::foreign_param(key, known));
             }
         }
     }
@@ -347,37 +303,32 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// Cells with equal parameters although they stand at different points of the matrix.
+    /// Cells with equal parameters although they stand at different points of the matrix: the first pair, as further
+    /// seeds, tasks and scales would only say the same again.
     fn report_duplicates(&mut self, scale: &Scale, points: &[Point<'a>], cells: &[Cell]) {
+        if self
+            .problems
+            .iter()
+            .any(|problem| matches!(problem.fault, Fault::DuplicateCell { .. }))
+        {
+            return;
+        }
         let mut first: BTreeMap<String, usize> = BTreeMap::new();
         for (index, cell) in cells.iter().enumerate() {
-            let Some(&twin) = first.get(&cell.canonical()) else {
-                first.insert(cell.canonical(), index);
-                continue;
-            };
-            let differing = points[index]
-                .iter()
-                .find(|(key, value)| points[twin].get(*key) != Some(*value));
-            let span = differing.map_or(scale.name.span, |(_, (_, span))| *span);
-            let name = format!("{} on {}, seed {}", cell.method, cell.task, cell.seed);
-            let fault = Fault::DuplicateCell {
-                scale: scale.name.name.clone(),
-                cell: name,
-            };
-            let help = differing.map_or_else(String::new, |(key, (value, _))| {
-                let twin = points[twin].get(key).map(|(value, _)| shown(value)).unwrap_or_default();
-                format!("{key} {twin} and {key} {} come to the same: are they equal, or does an override set `{key}`?", shown(value))
-            });
-            self.problems
-                .push(Problem::at(fault, span, "the same as another value").help(help));
-            return; // its seeds and tasks would only say the same again
+            if let Some(twin) = first.insert(cell.canonical(), index) {
+                let problem = report::duplicate(&scale.name, cell, &points[twin], &points[index]);
+                return self.problems.push(problem);
+            }
         }
     }
 }
 
 /// The names of the parameters of all methods of a suite.
 fn all_params(suite: &Suite) -> BTreeSet<String> {
-    let pairs = suite.methods.iter().flat_map(|method| suite.tasks.iter().map(move |task| (method, task)));
+    let pairs = suite
+        .methods
+        .iter()
+        .flat_map(|method| suite.tasks.iter().map(move |task| (method, task)));
     pairs
         .filter_map(|(method, task)| method.resolve(task.name, &Params::new()).ok())
         .flat_map(Params::into_keys)
@@ -426,16 +377,4 @@ fn text<'a>(point: &Point<'a>, axis: &str) -> &'a str {
         .get(axis)
         .and_then(|(value, _)| value.as_str())
         .unwrap_or_default()
-}
-
-fn refusal(error: ParamError, method: &dyn Method, span: SourceSpan, label: &str) -> Problem {
-    let help = match &error {
-        ParamError::Unknown { key, valid } => names::hint(
-            "parameter",
-            key,
-            &valid.iter().map(String::as_str).collect::<Vec<_>>(),
-        ),
-        _ => format!("`{}` is a parameter of {}", error.key(), method.name()),
-    };
-    Problem::at(Fault::Param(error), span, label).help(help)
 }

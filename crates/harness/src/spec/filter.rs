@@ -30,8 +30,14 @@ impl FromStr for Filter {
     fn from_str(text: &str) -> Result<Self, FilterError> {
         let wrong = || FilterError(text.to_owned());
         let (key, values) = text.split_once('=').ok_or_else(wrong)?;
-        let values: Vec<String> = values
-            .split(',')
+        // `hidden=[64,64]` is one value: a list.
+        let several = if values.trim_start().starts_with('[') {
+            vec![values]
+        } else {
+            values.split(',').collect()
+        };
+        let values: Vec<String> = several
+            .into_iter()
             .map(|value| value.trim().to_owned())
             .collect();
         if key.trim().is_empty() || values.iter().any(String::is_empty) {

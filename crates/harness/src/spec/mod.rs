@@ -22,6 +22,8 @@ mod error;
 mod expand;
 mod filter;
 mod names;
+mod reader;
+mod report;
 mod source;
 mod yaml;
 

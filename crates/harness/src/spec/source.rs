@@ -142,7 +142,8 @@ fn problem(error: &serde_saphyr::Error, text: &str) -> Problem {
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => {
-            let help = "an experiment file needs at most a few hundred values; write them out without aliases";
+            let help =
+                "an experiment file needs a few hundred values, four levels deep, and no aliases";
             Problem::at(Fault::TooMuch, span, "stopped reading here").help(help)
         }
         Error::MultipleDocuments { .. } => {
