@@ -1,5 +1,8 @@
 //! What a worker tells its driver: one JSON object a line on standard output.
 
+use std::fmt;
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
 /// One line from a worker to its driver.
@@ -24,4 +27,15 @@ pub struct Progress {
     pub of: u64,
     /// What a progress bar shows, in order: `return`, `entropy`…
     pub headline: Vec<(String, f64)>,
+}
+
+/// Tells the driver. That nobody listens any more is no fault of the run: it is stopped by the end of its input.
+pub(crate) fn tell(message: &Message) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{}", serde_json::json!(message)).and_then(|()| out.flush());
+}
+
+/// Says something on standard error. Unlike `eprintln!` it does not panic when the driver that read it is gone.
+pub(crate) fn warn(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,14 +1,13 @@
 //! The run context: what a method gets from the harness while it trains.
 
 use std::cell::Cell as Counter;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cell::Cell;
 use crate::files::{self, FileError};
 use crate::method::TrainError;
-use crate::protocol::{Message, Progress};
+use crate::protocol::{Message, Progress, tell, warn};
 use crate::record::Row;
 use crate::sealed::{self, Seal};
 use crate::seed::Streams;
@@ -109,7 +108,7 @@ impl Logs {
         let timings = match RowLog::reopen(&path, &manifest.timings)? {
             Ok(timings) => timings,
             Err(reason) => {
-                eprintln!("{TIMINGS_LOG} is begun anew: {reason}");
+                warn(format_args!("{TIMINGS_LOG} is begun anew: {reason}"));
                 RowLog::create(&path)?
             }
         };
@@ -251,15 +250,13 @@ impl Run {
         let found = self
             .checkpoints
             .load(|manifest| Logs::reopen(dir, manifest))?;
-        let checkpoint = found.map(|(checkpoint, logs)| {
-            self.logs = Some(logs);
+        let (checkpoint, logs) = found.unzip();
+        self.open(
+            logs,
             checkpoint
-        });
-        if self.options.progress {
-            tell(&Message::Started {
-                resumed_at: checkpoint.as_ref().map(|checkpoint| checkpoint.step),
-            });
-        }
+                .as_ref()
+                .map(|checkpoint: &Checkpoint| checkpoint.step),
+        )?;
         Ok(checkpoint)
     }
 
@@ -314,10 +311,19 @@ impl Run {
     }
 
     fn logs(&mut self) -> Result<&mut Logs, RunError> {
-        match &mut self.logs {
-            Some(logs) => Ok(logs),
-            none => Ok(none.insert(Logs::create(&self.dir)?)),
+        match self.logs {
+            Some(ref mut logs) => Ok(logs),
+            None => self.open(None, None),
         }
+    }
+
+    /// Training begins: with the logs of a checkpoint, or with empty ones.
+    fn open(&mut self, logs: Option<Logs>, resumed_at: Option<u64>) -> Result<&mut Logs, RunError> {
+        let logs = logs.map_or_else(|| Logs::create(&self.dir), Ok)?;
+        if self.options.progress {
+            tell(&Message::Started { resumed_at });
+        }
+        Ok(self.logs.insert(logs))
     }
 }
 
@@ -348,10 +354,4 @@ fn check_finite<'a>(
         }),
         None => Ok(()),
     }
-}
-
-/// Tells the driver. That nobody listens any more is no fault of the run: it is stopped by the end of its input.
-fn tell(message: &Message) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", serde_json::json!(message)).and_then(|()| out.flush());
 }

@@ -1,13 +1,29 @@
 //! The scheduler: cells side by side, one worker each; a fault costs its own cell only.
+//!
+//! The longest cells begin first: begun last, a long one would run alone at the end while the other cores idle. What is
+//! printed stays in the order of the matrix: an [`Outcome`] speaks of jobs by their place in it.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
-use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 use crate::cell::Cell;
 use crate::protocol::{Message, Progress};
-use crate::record::Failure;
+use crate::record::{Failure, FailureKind, RunRecord};
 use crate::stop::Stop;
+use crate::store;
+use verdict::Seen;
+
+mod local;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use local::LocalLauncher;
+
+/// Time between looks at the clock and at the request to stop.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A cell to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +38,7 @@ pub struct Job {
     pub time_limit: Option<Duration>,
 }
 
-/// What comes from a worker, tagged with the number of its job.
+/// What comes from a worker.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A line of the progress protocol.
@@ -49,6 +65,14 @@ pub struct Events {
     sender: Sender<(usize, Event)>,
 }
 
+impl Events {
+    /// Passes an event on.
+    pub fn send(&self, event: Event) {
+        // The scheduler listens until every worker has exited; a worker that says more than that is not heard.
+        let _ = self.sender.send((self.job, event));
+    }
+}
+
 /// Starts workers.
 pub trait Launcher {
     /// Starts a worker for `job`. It reports to `events`; the last event is [`Event::Exited`].
@@ -59,7 +83,7 @@ pub trait Launcher {
 }
 
 /// A worker that was started.
-pub trait Worker {
+pub trait Worker: Debug {
     /// Asks it to write a checkpoint and to end.
     fn stop(&mut self);
     /// Ends it at once.
@@ -68,7 +92,7 @@ pub trait Worker {
 
 /// Watches the scheduler. Every call comes from the thread that called [`run`].
 pub trait Observer {
-    /// A worker was started for `job`; `resumed_at` is the step of the checkpoint that it goes on from.
+    /// The worker of `job` has begun to train; `resumed_at` is the step of the checkpoint that it goes on from.
     fn started(&mut self, job: &Job, resumed_at: Option<u64>);
     /// A run says how far it is.
     fn progress(&mut self, job: &Job, progress: &Progress);
@@ -91,7 +115,7 @@ pub enum JobResult {
     Failed(Failure),
 }
 
-/// How all jobs ended: their indices, in the order in which they were given.
+/// How all jobs ended: their places in the order in which they were given, ascending.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Finished.
@@ -114,36 +138,180 @@ pub struct Options {
 }
 
 /// Runs all `jobs` and returns when no worker is left.
-#[expect(
-    unused_variables,
-    clippy::unimplemented,
-    reason = "the signatures come first"
-)]
 pub fn run(
     jobs: &[Job],
     launcher: &dyn Launcher,
     observer: &mut dyn Observer,
     options: &Options,
 ) -> Outcome {
-    unimplemented!()
+    let (sender, receiver) = mpsc::channel();
+    let scheduler = Scheduler {
+        jobs,
+        launcher,
+        observer,
+        options,
+        sender,
+        waiting: longest_last(jobs),
+        running: Vec::new(),
+        results: vec![None; jobs.len()],
+        said_stopping: false,
+    };
+    scheduler.run(&receiver)
 }
 
-/// Starts workers as processes of this machine.
-#[derive(Clone, Debug)]
-pub struct LocalLauncher {
-    /// The program, and its arguments before the cell's folder: `era train --driven`.
-    pub command: Vec<std::ffi::OsString>,
-    /// Environment variables to set.
-    pub env: Vec<(String, String)>,
+/// The places of the jobs, so that popping gives the longest; of equals, the first.
+fn longest_last(jobs: &[Job]) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..jobs.len()).rev().collect();
+    places.sort_by(|a, b| jobs[*a].estimate.total_cmp(&jobs[*b].estimate));
+    places
 }
 
-#[expect(
-    unused_variables,
-    clippy::unimplemented,
-    reason = "the signatures come first"
-)]
-impl Launcher for LocalLauncher {
-    fn launch(&self, job: &Job, events: Events) -> std::io::Result<Box<dyn Worker>> {
-        unimplemented!()
+struct Scheduler<'a> {
+    jobs: &'a [Job],
+    launcher: &'a dyn Launcher,
+    observer: &'a mut dyn Observer,
+    options: &'a Options,
+    sender: Sender<(usize, Event)>,
+    waiting: Vec<usize>,
+    running: Vec<Running>,
+    results: Vec<Option<JobResult>>,
+    said_stopping: bool,
+}
+
+/// A worker at work.
+struct Running {
+    place: usize,
+    worker: Box<dyn Worker>,
+    began: Instant,
+    /// The record before it began.
+    before: Option<RunRecord>,
+    /// When it was asked to end.
+    asked: Option<Instant>,
+    killed: bool,
+    timed_out: bool,
+    stopped: bool,
+}
+
+impl Scheduler<'_> {
+    fn run(mut self, events: &Receiver<(usize, Event)>) -> Outcome {
+        loop {
+            while !self.options.stop.requested() && self.running.len() < self.options.jobs.max(1) {
+                let Some(place) = self.waiting.pop() else {
+                    break;
+                };
+                self.launch(place);
+            }
+            if self.running.is_empty() {
+                return self.outcome();
+            }
+            match events.recv_timeout(TICK) {
+                Ok((place, Event::Message(message))) => self.message(place, &message),
+                Ok((place, Event::Exited(exit))) => self.exited(place, &exit),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    self.observer.tick()
+                }
+            }
+            self.enforce();
+        }
+    }
+
+    fn launch(&mut self, place: usize) {
+        let job = &self.jobs[place];
+        let events = Events {
+            job: place,
+            sender: self.sender.clone(),
+        };
+        // A record that cannot be read is the worker's to complain about.
+        let before = store::read_run(&job.dir).unwrap_or_default();
+        match self.launcher.launch(job, events) {
+            Ok(worker) => self.running.push(Running {
+                place,
+                worker,
+                began: Instant::now(),
+                before,
+                asked: None,
+                killed: false,
+                timed_out: false,
+                stopped: false,
+            }),
+            Err(error) => {
+                let reason = format!("its worker could not be started: {error}");
+                let failure = Failure {
+                    kind: FailureKind::Error,
+                    reason,
+                    tail: Vec::new(),
+                };
+                self.end(place, JobResult::Failed(failure), Duration::ZERO);
+            }
+        }
+    }
+
+    fn message(&mut self, place: usize, message: &Message) {
+        let job = &self.jobs[place];
+        match message {
+            Message::Started { resumed_at } => self.observer.started(job, *resumed_at),
+            Message::Progress(progress) => self.observer.progress(job, progress),
+        }
+    }
+
+    fn exited(&mut self, place: usize, exit: &Exit) {
+        let Some(index) = self
+            .running
+            .iter()
+            .position(|running| running.place == place)
+        else {
+            return;
+        };
+        let running = self.running.swap_remove(index);
+        let took = running.began.elapsed();
+        let Running { before, timed_out, stopped, .. } = running;
+        let seen = Seen { before, timed_out, stopped, took };
+        let result = verdict::verdict(&self.jobs[place], exit, &seen);
+        self.end(place, result, took);
+    }
+
+    fn end(&mut self, place: usize, result: JobResult, took: Duration) {
+        self.observer.ended(&self.jobs[place], &result, took);
+        self.results[place] = Some(result);
+    }
+
+    /// Asks workers to end that are to end, and ends those that were asked and do not.
+    fn enforce(&mut self) {
+        if self.options.stop.requested() && !self.said_stopping {
+            self.said_stopping = true;
+            self.observer.stopping(self.running.len());
+        }
+        for running in &mut self.running {
+            let limit = self.jobs[running.place].time_limit;
+            if self.options.stop.requested() && !running.timed_out {
+                running.stopped = true;
+            } else if limit.is_some_and(|limit| running.began.elapsed() > limit) {
+                running.timed_out = true;
+            }
+            if (running.stopped || running.timed_out) && running.asked.is_none() {
+                running.asked = Some(Instant::now());
+                running.worker.stop();
+            }
+            let out_of_grace = running
+                .asked
+                .is_some_and(|asked| asked.elapsed() > self.options.grace);
+            if (out_of_grace || self.options.stop.urgent()) && !running.killed {
+                running.killed = true;
+                running.worker.kill();
+            }
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        let mut outcome = Outcome::default();
+        for (place, result) in self.results.into_iter().enumerate() {
+            match result {
+                Some(JobResult::Done) => outcome.done.push(place),
+                Some(JobResult::Failed(failure)) => outcome.failed.push((place, failure)),
+                // Without a result: not begun.
+                Some(JobResult::Interrupted) | None => outcome.interrupted.push(place),
+            }
+        }
+        outcome
     }
 }

@@ -188,6 +188,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
         fn rows_come_back_bit_for_bit(rows in some_rows()) {
             let folder = tempfile::tempdir().unwrap();

@@ -61,9 +61,8 @@ impl Stop {
             .name("stdin".into())
             .spawn(move || {
                 // Nothing is ever sent: the copy returns when the other end is closed.
-                if io::copy(&mut io::stdin().lock(), &mut io::sink()).is_err() {
-                    eprintln!("standard input cannot be read: taken for its end");
-                }
+                // An input that cannot be read is taken for one that ended.
+                let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
                 stop.request();
             })?;
         Ok(())

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 use crate::cell::Cell;
 use crate::files;
 use crate::method::{Method, Suite, TrainError};
+use crate::protocol::warn;
 use crate::record::{Failure, FailureKind, RUN_FORMAT, RunRecord, Status};
 use crate::run::{self, CheckpointEvery, Run, RunOptions};
 use crate::sealed::{self, Seal};
@@ -128,7 +129,9 @@ pub fn train(
             kind: FailureKind::Diverged | FailureKind::Panic,
             ..
         }) => run::clean_up(dir)?,
-        CellState::Damaged(reason) => eprintln!("{}: {reason}; it is trained again", cell.id()),
+        CellState::Damaged(reason) => {
+            warn(format_args!("{}: {reason}; it is trained again", cell.id()))
+        }
         CellState::Missing
         | CellState::Running
         | CellState::Partial { .. }

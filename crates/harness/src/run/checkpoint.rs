@@ -14,6 +14,7 @@ use super::RunError;
 use super::rows::Mark;
 use crate::cell::CellId;
 use crate::files::{self, failed};
+use crate::protocol::warn;
 
 /// Version of the manifest.
 const FORMAT: u32 = 1;
@@ -147,10 +148,7 @@ impl Checkpoints {
                     return Ok(Some(found));
                 }
                 Err(reason) => {
-                    eprintln!(
-                        "checkpoint {number} of {} is not usable: {reason}; trying the one before",
-                        self.cell
-                    );
+                    warn(format_args!("checkpoint {number} of {} is not usable: {reason}; trying the one before", self.cell));
                 }
             }
         }
