@@ -1,0 +1,105 @@
+//! Every number of a report, computed once: tables, macros, figures and the terminal print the same.
+
+mod curves;
+mod entropy;
+mod pairs;
+mod profile;
+mod returns;
+
+use era_harness::CellId;
+use era_stats::{Bootstrap, Estimate, Scores, aggregate};
+
+use crate::board::{Board, Score};
+use crate::error::ReportError;
+
+pub(crate) use curves::{Curve, Point, curves};
+pub(crate) use entropy::{EntropyRow, TaskEntropy};
+pub(crate) use pairs::{Comparison, Pair};
+pub(crate) use profile::Profile;
+pub(crate) use returns::{MethodReturn, Normalised, TaskReturns};
+
+/// Bootstrap repetitions for tables; era-stats' default, with its level (95 %) and seed.
+const TABLE_REPETITIONS: usize = 50_000;
+/// Repetitions for each point of a curve: there are hundreds, and a band is read by eye.
+const CURVE_REPETITIONS: usize = 5_000;
+/// Confidence level of every interval.
+pub(crate) const LEVEL: f64 = 0.95;
+/// Seed of every bootstrap.
+pub(crate) const SEED: u64 = 0;
+
+/// All that is said about one study.
+pub(crate) struct Analysis<'a> {
+    pub(crate) scale: &'a str,
+    pub(crate) board: Board<'a>,
+    /// One for each task of the board.
+    pub(crate) returns: Vec<TaskReturns>,
+    /// Over all tasks; or why there is none.
+    pub(crate) normalised: Result<Normalised, String>,
+    /// One for each task of the board on which some method recorded its entropy.
+    pub(crate) entropy: Vec<TaskEntropy>,
+    pub(crate) pairs: Vec<Pair>,
+}
+
+impl<'a> Analysis<'a> {
+    pub(crate) fn new(scale: &'a str, board: Board<'a>) -> Result<Self, ReportError> {
+        let returns = returns::by_task(&board)?;
+        let normalised = returns::normalise(&board, &returns)?;
+        let entropy = entropy::by_task(&board)?;
+        let pairs = pairs::compare(&board, &returns, &normalised)?;
+        Ok(Self { scale, board, returns, normalised, entropy, pairs })
+    }
+
+    /// The performance profiles; or why there are none.
+    pub(crate) fn profiles(&self) -> Result<Result<Vec<Profile>, String>, ReportError> {
+        profile::profiles(&self.normalised)
+    }
+
+    /// Whether this is a scale that shows nothing but that the path works.
+    pub(crate) fn smoke(&self) -> bool {
+        self.scale == "smoke"
+    }
+
+    /// What everything made at the smoke scale says on its face.
+    pub(crate) const SMOKE: &'static str = "smoke scale: shows that the path works, not a result";
+
+    /// The command that makes this study's report from scratch.
+    pub(crate) fn command(&self) -> String {
+        format!("cargo xtask reproduce --suite {} --scale {}", self.board.study.experiment, self.scale)
+    }
+
+    /// One line on the cells that the numbers do not hold, empty when there are none.
+    pub(crate) fn left_out_line(&self) -> String {
+        let (left_out, all) = (&self.board.left_out, self.board.study.cells.len());
+        match left_out.len() {
+            0 => String::new(),
+            some => format!("{some} of {all} cells are left out"),
+        }
+    }
+}
+
+/// The bootstrap of tables.
+fn table_bootstrap() -> Result<Bootstrap, ReportError> {
+    Bootstrap::new(TABLE_REPETITIONS, LEVEL, SEED).map_err(ReportError::statistics)
+}
+
+/// The bootstrap of curves.
+fn curve_bootstrap() -> Result<Bootstrap, ReportError> {
+    Bootstrap::new(CURVE_REPETITIONS, LEVEL, SEED).map_err(ReportError::statistics)
+}
+
+/// IQM of some runs of one task; `None` without a run.
+fn iqm(values: &[f64], bootstrap: &Bootstrap) -> Result<Option<Estimate>, ReportError> {
+    if values.is_empty() {
+        return Ok(None);
+    }
+    let scores = Scores::new(&[values]).map_err(ReportError::statistics)?;
+    Ok(Some(aggregate::intervals(&scores, 1.0, bootstrap).iqm))
+}
+
+fn values(scores: &[Score]) -> Vec<f64> {
+    scores.iter().map(|score| score.value).collect()
+}
+
+fn cells(scores: &[Score]) -> Vec<CellId> {
+    scores.iter().map(|score| score.cell.clone()).collect()
+}

@@ -1,0 +1,89 @@
+//! Policy entropy against the bound that a method promises.
+
+use era_harness::CellId;
+
+use crate::board::{Board, last, mean};
+use crate::error::ReportError;
+use crate::frame::Series;
+use crate::number::{fixed, per_cent};
+
+/// One task: the methods that recorded an entropy.
+pub(crate) struct TaskEntropy {
+    pub(crate) task: String,
+    pub(crate) rows: Vec<EntropyRow>,
+}
+
+/// One method on one task, in nats.
+pub(crate) struct EntropyRow {
+    pub(crate) method: String,
+    pub(crate) cells: Vec<CellId>,
+    /// Lowest and highest promised bound; `None` for a method that promises none.
+    pub(crate) bound: Option<(f64, f64)>,
+    /// Mean over runs of the mean entropy at the last evaluation.
+    pub(crate) mean: f64,
+    /// Lowest entropy of any state in any evaluation of any run; `None` where it was not recorded.
+    pub(crate) lowest: Option<f64>,
+    /// Share of states below the bound, mean over all evaluations of all runs; `None` without a bound.
+    pub(crate) violations: Option<f64>,
+}
+
+impl EntropyRow {
+    /// The bound as printed; a range where it moved.
+    pub(crate) fn bound_text(&self) -> Option<String> {
+        let (low, high) = self.bound.map(|(low, high)| (fixed(low, 2), fixed(high, 2)))?;
+        Some(if low == high { low } else { format!("{low} to {high}") })
+    }
+
+    pub(crate) fn mean_text(&self) -> String {
+        fixed(self.mean, 2)
+    }
+
+    pub(crate) fn lowest_text(&self) -> Option<String> {
+        self.lowest.map(|lowest| fixed(lowest, 2))
+    }
+
+    pub(crate) fn violations_text(&self) -> Option<String> {
+        self.violations.map(per_cent)
+    }
+}
+
+pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError> {
+    let of_mean = board.series("policy/entropy_mean")?;
+    let of_min = board.series("policy/entropy_min")?;
+    let of_bound = board.series("policy/bound")?;
+    let of_violations = board.series("policy/bound_violations")?;
+    let mut tasks = Vec::new();
+    for (task, name) in board.tasks.iter().enumerate() {
+        let mut rows = Vec::new();
+        for (method, label) in board.methods.iter().enumerate() {
+            let ends = board.scores(&of_mean, (task, method), last);
+            if ends.is_empty() {
+                continue;
+            }
+            let all = |series: &[Series]| -> Vec<f64> {
+                let runs = board.runs_of(task, method);
+                runs.flat_map(|run| series[run].iter().flat_map(|(_, values)| values)).copied().collect()
+            };
+            let violations = all(&of_violations);
+            rows.push(EntropyRow {
+                method: label.clone(),
+                mean: mean(&super::values(&ends)),
+                cells: super::cells(&ends),
+                bound: extremes(&all(&of_bound)),
+                lowest: extremes(&all(&of_min)).map(|(lowest, _)| lowest),
+                violations: (!violations.is_empty()).then(|| mean(&violations)),
+            });
+        }
+        if !rows.is_empty() {
+            tasks.push(TaskEntropy { task: name.clone(), rows });
+        }
+    }
+    Ok(tasks)
+}
+
+/// Smallest and largest value.
+fn extremes(values: &[f64]) -> Option<(f64, f64)> {
+    let low = values.iter().copied().reduce(f64::min)?;
+    let high = values.iter().copied().reduce(f64::max)?;
+    Some((low, high))
+}

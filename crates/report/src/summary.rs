@@ -1,0 +1,249 @@
+//! The summary on the terminal: the numbers of the tables as plain text.
+
+use std::fmt::Write as _;
+
+use crate::analysis::{Analysis, EntropyRow};
+use crate::number::Printed;
+
+/// Narrowest width that is laid out for; below it lines run over.
+const NARROWEST: usize = 40;
+/// Cells that are named before the rest is counted.
+const NAMED: usize = 8;
+
+/// What is said about one study, before it is known how wide the terminal is.
+#[derive(Debug)]
+pub(crate) struct Summary(Vec<Block>);
+
+#[derive(Debug)]
+enum Block {
+    /// Words to be wrapped, indented by this much.
+    Words(usize, String),
+    Table(Vec<Line>),
+}
+
+#[derive(Debug)]
+enum Line {
+    /// A line across all columns.
+    Heading(String),
+    Cells(Vec<String>),
+}
+
+impl Summary {
+    pub(crate) fn new(analysis: &Analysis<'_>) -> Self {
+        let study = analysis.board.study;
+        let mut summary = Self(Vec::new());
+        summary.say(0, format!("{} at scale {}: {}", study.experiment, analysis.scale, study.about));
+        if analysis.smoke() {
+            summary.say(0, Analysis::SMOKE);
+        }
+        summary.say(0, "");
+        if analysis.returns.is_empty() {
+            summary.say(0, "no cell is finished");
+        } else {
+            summary.0.push(Block::Table(tasks(analysis)));
+            summary.over_all(analysis);
+        }
+        summary.pairs(analysis);
+        summary.left_out(analysis);
+        summary
+    }
+
+    fn say(&mut self, indent: usize, words: impl Into<String>) {
+        self.0.push(Block::Words(indent, words.into()));
+    }
+
+    fn over_all(&mut self, analysis: &Analysis<'_>) {
+        if analysis.returns.len() < 2 {
+            return;
+        }
+        self.say(0, "");
+        match &analysis.normalised {
+            Ok(normalised) => {
+                self.say(
+                    0,
+                    format!(
+                        "all {} tasks, normalised: 0 is the mean return of all runs at their first evaluation, 1 that \
+                         of {} at its last",
+                        normalised.tasks, normalised.baseline
+                    ),
+                );
+                let row = |row: &crate::analysis::NormalisedRow| {
+                    let runs: usize = row.scores.iter().map(Vec::len).sum();
+                    let iqm = Some(&row.iqm);
+                    Line::Cells(vec![row.method.clone(), runs.to_string(), value(iqm), interval(iqm)])
+                };
+                self.0.push(Block::Table(normalised.rows.iter().map(row).collect()));
+            }
+            Err(reason) => self.say(0, format!("no score over all tasks: {reason}")),
+        }
+    }
+
+    fn pairs(&mut self, analysis: &Analysis<'_>) {
+        if analysis.pairs.is_empty() {
+            return;
+        }
+        self.say(0, "");
+        let mut lines = vec![Line::Heading("probability of improvement".into())];
+        for pair in &analysis.pairs {
+            lines.push(Line::Heading(format!("{} over {}", pair.left, pair.right)));
+            for comparison in pair.tasks.iter().chain(&pair.all) {
+                let task = if comparison.task.is_empty() { "all tasks" } else { &comparison.task };
+                let probability = Some(&comparison.probability);
+                lines.push(Line::Cells(vec![format!("  {task}"), value(probability), interval(probability)]));
+            }
+        }
+        self.0.push(Block::Table(lines));
+    }
+
+    fn left_out(&mut self, analysis: &Analysis<'_>) {
+        let left_out = &analysis.board.left_out;
+        if left_out.is_empty() {
+            return;
+        }
+        self.say(0, "");
+        self.say(0, format!("{}:", analysis.left_out_line()));
+        // What went wrong comes first: it needs somebody to look at it.
+        let mut named: Vec<_> = left_out.iter().collect();
+        named.sort_by_key(|cell| !cell.fault);
+        for cell in named.iter().take(NAMED) {
+            self.say(2, format!("{}: {}", cell.cell, cell.reason));
+        }
+        if let Some(more @ 1..) = named.len().checked_sub(NAMED) {
+            self.say(2, format!("and {more} more"));
+        }
+    }
+
+    /// The summary as text, no wider than `width` columns unless a single word is.
+    pub(crate) fn lay_out(&self, width: usize) -> String {
+        let width = width.max(NARROWEST);
+        let mut text = String::new();
+        for block in &self.0 {
+            match block {
+                Block::Words(indent, words) => push_wrapped(&mut text, words, *indent, width),
+                Block::Table(lines) => push_table(&mut text, lines, width),
+            }
+        }
+        text
+    }
+}
+
+/// Every task with a line for each method.
+fn tasks(analysis: &Analysis<'_>) -> Vec<Line> {
+    let heading = ["method", "runs", "IQM", "95 % interval", "entropy", "bound"];
+    let mut lines = vec![Line::Cells(heading.map(str::to_owned).to_vec())];
+    for task in &analysis.returns {
+        lines.push(Line::Heading(task.task.clone()));
+        let entropy = analysis.entropy.iter().find(|other| other.task == task.task);
+        for row in &task.rows {
+            let entropy = entropy.and_then(|task| task.rows.iter().find(|other| other.method == row.method));
+            lines.push(Line::Cells(vec![
+                row.method.clone(),
+                format!("{}/{}", row.scores.len(), row.planned),
+                value(row.iqm.as_ref()),
+                interval(row.iqm.as_ref()),
+                entropy.map_or("-".into(), EntropyRow::mean_text),
+                entropy.and_then(EntropyRow::bound_text).unwrap_or("-".into()),
+            ]));
+        }
+    }
+    lines
+}
+
+fn value(printed: Option<&Printed>) -> String {
+    printed.map_or("-".into(), |printed| printed.value.clone())
+}
+
+fn interval(printed: Option<&Printed>) -> String {
+    match printed.map(|printed| (&printed.low, &printed.high)) {
+        Some((Some(low), Some(high))) => format!("[{low}, {high}]"),
+        _ => "-".into(),
+    }
+}
+
+/// Columns as wide as their widest cell, two spaces apart, all but the first to the right. Where that is too wide, the
+/// last columns of each line go to another line under it.
+fn push_table(text: &mut String, lines: &[Line], width: usize) {
+    const GAP: usize = 2;
+    let mut widths: Vec<usize> = Vec::new();
+    for line in lines {
+        if let Line::Cells(cells) = line {
+            widths.resize(widths.len().max(cells.len()), 0);
+            for (column, cell) in widths.iter_mut().zip(cells) {
+                *column = (*column).max(cell.chars().count());
+            }
+        }
+    }
+    // Where each column starts, as (line, offset).
+    let mut starts = Vec::new();
+    let (mut line, mut offset) = (0, GAP);
+    for column in &widths {
+        if offset + column > width && offset > 2 * GAP {
+            (line, offset) = (line + 1, 2 * GAP);
+        }
+        starts.push((line, offset));
+        offset += column + GAP;
+    }
+    for line in lines {
+        match line {
+            Line::Heading(heading) => push_wrapped(text, heading, 0, width),
+            Line::Cells(cells) => {
+                let mut on = (0, String::new());
+                for (at, cell) in cells.iter().enumerate() {
+                    let ((line, offset), column) = (starts[at], widths[at]);
+                    if line != on.0 {
+                        let _ = writeln!(text, "{}", on.1.trim_end());
+                        on = (line, String::new());
+                    }
+                    let gap = offset.saturating_sub(on.1.chars().count());
+                    let _ = match at {
+                        0 => write!(on.1, "{:gap$}{cell:<column$}", ""),
+                        _ => write!(on.1, "{:gap$}{cell:>column$}", ""),
+                    };
+                }
+                let _ = writeln!(text, "{}", on.1.trim_end());
+            }
+        }
+    }
+}
+
+/// Words wrapped at `width`; lines after the first are two further in.
+fn push_wrapped(text: &mut String, words: &str, indent: usize, width: usize) {
+    let mut line = " ".repeat(indent);
+    let mut empty = true;
+    for word in words.split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > width {
+            let _ = writeln!(text, "{line}");
+            line = " ".repeat(indent + 2);
+        } else if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_too_wide_goes_on_below() {
+        let cells = |cells: &[&str]| Line::Cells(cells.iter().map(ToString::to_string).collect());
+        let lines = [cells(&["method", "value", "interval"]), cells(&["a", "1", "[0, 2]"])];
+        let laid_out = |width| {
+            let mut text = String::new();
+            push_table(&mut text, &lines, width);
+            text
+        };
+        assert_eq!(laid_out(40), "  method  value  interval\n  a           1    [0, 2]\n");
+        assert_eq!(laid_out(16), "  method  value\n    interval\n  a           1\n      [0, 2]\n");
+    }
+
+    #[test]
+    fn words_wrap() {
+        let mut text = String::new();
+        push_wrapped(&mut text, "some words that are long", 2, 14);
+        assert_eq!(text, "  some words\n    that are\n    long\n");
+    }
+}

@@ -1,0 +1,206 @@
+//! Tables: what their templates are filled in with.
+
+use serde::Serialize;
+
+use crate::analysis::{Analysis, Comparison};
+use crate::error::ReportError;
+use crate::number::Printed;
+use crate::template::{self, Templates};
+
+/// Names of the tables; each has its template `<name>.tex.j2`.
+pub const TABLES: &[&str] = &["control-returns", "control-entropy", "control-pairwise"];
+
+/// What every table is told.
+#[derive(Serialize)]
+struct Context<'a, T> {
+    header: minijinja::Value,
+    experiment: &'a str,
+    scale: &'a str,
+    smoke: Option<&'static str>,
+    about: &'a str,
+    /// Letters, digits and `-` only: for `\label`.
+    label: String,
+    left_out: String,
+    level: &'static str,
+    table: T,
+}
+
+/// A number and its interval.
+#[derive(Serialize)]
+struct Cell<'a> {
+    value: &'a str,
+    low: Option<&'a str>,
+    high: Option<&'a str>,
+}
+
+impl<'a> From<&'a Printed> for Cell<'a> {
+    fn from(printed: &'a Printed) -> Self {
+        Self { value: &printed.value, low: printed.low.as_deref(), high: printed.high.as_deref() }
+    }
+}
+
+#[derive(Serialize)]
+struct Returns<'a> {
+    tasks: Vec<ReturnsOfTask<'a>>,
+    all: Option<AllTasks<'a>>,
+    /// Why there is no block over all tasks, where one is due.
+    no_all: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ReturnsOfTask<'a> {
+    task: &'a str,
+    rows: Vec<ReturnsRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReturnsRow<'a> {
+    method: &'a str,
+    runs: usize,
+    planned: usize,
+    iqm: Option<Cell<'a>>,
+}
+
+#[derive(Serialize)]
+struct AllTasks<'a> {
+    baseline: &'a str,
+    tasks: usize,
+    rows: Vec<ReturnsRow<'a>>,
+    without: &'a [String],
+}
+
+#[derive(Serialize)]
+struct EntropyOfTask<'a> {
+    task: &'a str,
+    rows: Vec<EntropyLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct EntropyLine<'a> {
+    method: &'a str,
+    runs: usize,
+    bound: Option<String>,
+    mean: String,
+    lowest: Option<String>,
+    violations: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PairBlock<'a> {
+    left: &'a str,
+    right: &'a str,
+    rows: Vec<PairLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct PairLine<'a> {
+    /// Empty for all tasks.
+    task: &'a str,
+    probability: Cell<'a>,
+    difference: Option<Cell<'a>>,
+    left_runs: usize,
+    right_runs: usize,
+    paired: usize,
+}
+
+/// The table `name` of a study as LaTeX.
+pub(crate) fn table(name: &str, analysis: &Analysis<'_>, templates: &Templates) -> Result<String, ReportError> {
+    match name {
+        "control-returns" => templates.render(name, context(name, analysis, returns(analysis))),
+        "control-entropy" => templates.render(name, context(name, analysis, entropy(analysis))),
+        "control-pairwise" => templates.render(name, context(name, analysis, pairwise(analysis))),
+        _ => Err(ReportError::Unknown {
+            experiment: analysis.board.study.experiment.clone(),
+            kind: "table",
+            name: name.to_owned(),
+            valid: TABLES.to_vec(),
+        }),
+    }
+}
+
+fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'a, T> {
+    let study = analysis.board.study;
+    let label = format!("{}-{name}-{}", study.experiment, analysis.scale);
+    Context {
+        header: minijinja::Value::from_safe_string(template::header(analysis)),
+        experiment: &study.experiment,
+        scale: analysis.scale,
+        smoke: analysis.smoke().then_some(Analysis::SMOKE),
+        about: &study.about,
+        label: label.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect(),
+        left_out: analysis.left_out_line(),
+        level: "95",
+        table,
+    }
+}
+
+fn returns<'a>(analysis: &'a Analysis<'_>) -> Returns<'a> {
+    let tasks = analysis.returns.iter().map(|task| ReturnsOfTask {
+        task: &task.task,
+        rows: task
+            .rows
+            .iter()
+            .map(|row| ReturnsRow {
+                method: &row.method,
+                runs: row.scores.len(),
+                planned: row.planned,
+                iqm: row.iqm.as_ref().map(Cell::from),
+            })
+            .collect(),
+    });
+    let several = analysis.returns.len() > 1;
+    let all = analysis.normalised.as_ref().ok().map(|normalised| AllTasks {
+        baseline: &normalised.baseline,
+        tasks: normalised.tasks,
+        rows: normalised
+            .rows
+            .iter()
+            .map(|row| {
+                let runs = row.scores.iter().map(Vec::len).sum();
+                ReturnsRow { method: &row.method, runs, planned: runs, iqm: Some(Cell::from(&row.iqm)) }
+            })
+            .collect(),
+        without: &normalised.without,
+    });
+    Returns {
+        tasks: tasks.collect(),
+        all: all.filter(|_| several),
+        no_all: analysis.normalised.as_ref().err().map(String::as_str).filter(|_| several),
+    }
+}
+
+fn entropy<'a>(analysis: &'a Analysis<'_>) -> Vec<EntropyOfTask<'a>> {
+    let tasks = analysis.entropy.iter().map(|task| EntropyOfTask {
+        task: &task.task,
+        rows: task
+            .rows
+            .iter()
+            .map(|row| EntropyLine {
+                method: &row.method,
+                runs: row.cells.len(),
+                bound: row.bound_text(),
+                mean: row.mean_text(),
+                lowest: row.lowest_text(),
+                violations: row.violations_text(),
+            })
+            .collect(),
+    });
+    tasks.collect()
+}
+
+fn pairwise<'a>(analysis: &'a Analysis<'_>) -> Vec<PairBlock<'a>> {
+    let line = |comparison: &'a Comparison| PairLine {
+        task: &comparison.task,
+        probability: Cell::from(&comparison.probability),
+        difference: comparison.difference.as_ref().map(Cell::from),
+        left_runs: comparison.runs.0,
+        right_runs: comparison.runs.1,
+        paired: comparison.paired,
+    };
+    let pairs = analysis.pairs.iter().map(|pair| PairBlock {
+        left: &pair.left,
+        right: &pair.right,
+        rows: pair.tasks.iter().chain(&pair.all).map(line).collect(),
+    });
+    pairs.collect()
+}

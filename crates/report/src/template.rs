@@ -1,0 +1,118 @@
+//! LaTeX from templates: `((( value )))`, `((* statement *))`, `((= comment =))`.
+//!
+//! Templates are read from the paper's folder when a report is made, not compiled in: whoever edits one sees the result
+//! without building anything, and `--check` holds generated files against the template that lies beside them.
+
+use std::path::Path;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use serde::Serialize;
+
+use crate::analysis::Analysis;
+use crate::error::ReportError;
+
+/// The templates of one folder.
+pub(crate) struct Templates(Environment<'static>);
+
+impl Templates {
+    pub(crate) fn new(folder: &Path) -> Result<Self, ReportError> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .variable_delimiters("(((", ")))")
+            .block_delimiters("((*", "*))")
+            .comment_delimiters("((=", "=))")
+            .build();
+        environment.set_syntax(syntax.map_err(|source| ReportError::Template { name: "syntax".into(), source })?);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.set_keep_trailing_newline(true);
+        environment.set_loader(minijinja::path_loader(folder));
+        // Every text is escaped unless a filter says that it is LaTeX already.
+        environment.set_auto_escape_callback(|_| AutoEscape::Custom("latex"));
+        environment.set_formatter(|out, state, value| match value.as_str() {
+            Some(text) if !value.is_safe() => Ok(out.write_str(&escape(text))?),
+            Some(text) => Ok(out.write_str(text)?),
+            None => minijinja::escape_formatter(out, state, value),
+        });
+        environment.add_filter("number", |text: &str| Value::from_safe_string(number(text)));
+        environment.add_filter("comment", |text: &str| Value::from_safe_string(comment(text)));
+        Ok(Self(environment))
+    }
+
+    /// Fills in `<name>.tex.j2`.
+    pub(crate) fn render(&self, name: &str, context: impl Serialize) -> Result<String, ReportError> {
+        let name = format!("{name}.tex.j2");
+        let text = self.0.get_template(&name).and_then(|template| template.render(context));
+        text.map_err(|source| ReportError::Template { name, source })
+    }
+}
+
+/// Text as LaTeX prints it: everything special is escaped, line breaks become spaces.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => escaped.push_str(r"\textbackslash{}"),
+            '~' => escaped.push_str(r"\textasciitilde{}"),
+            '^' => escaped.push_str(r"\textasciicircum{}"),
+            '<' => escaped.push_str(r"\textless{}"),
+            '>' => escaped.push_str(r"\textgreater{}"),
+            '|' => escaped.push_str(r"\textbar{}"),
+            '"' => escaped.push_str(r"\textquotedbl{}"),
+            '{' | '}' | '$' | '&' | '#' | '%' | '_' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// A printed number with LaTeX's minus and comparison signs.
+pub(crate) fn number(text: &str) -> String {
+    text.replace('-', "$-$").replace('<', "$<$").replace('>', "$>$")
+}
+
+/// Text for a line of comment: no line break can end it.
+pub(crate) fn comment(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The first lines of a generated file.
+pub(crate) fn header(analysis: &Analysis<'_>) -> String {
+    let mut lines = format!("% Made from run records by: {}\n", comment(&analysis.command()));
+    if analysis.smoke() {
+        lines.push_str(&format!("% {}\n", Analysis::SMOKE));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_special_survives() {
+        assert_eq!(
+            escape(r#"a_b 50% $x$ #1 {y} \z ~^<>|" & \input{/etc}"#),
+            r"a\_b 50\% \$x\$ \#1 \{y\} \textbackslash{}z \textasciitilde{}\textasciicircum{}\textless{}\textgreater{}\textbar{}\textquotedbl{} \& \textbackslash{}input\{/etc\}"
+        );
+        assert_eq!(escape("two\nlines"), "two lines");
+        assert_eq!(comment("a\nb\r%"), "a b %");
+    }
+
+    #[test]
+    fn an_unknown_name_in_a_template_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("t.tex.j2"), "((( known ))) ((( unknown )))").unwrap();
+        let templates = Templates::new(folder.path()).unwrap();
+        let error = templates.render("t", minijinja::context! { known => "a_b" }).unwrap_err();
+        assert!(error.to_string().contains("t.tex.j2"), "{error}");
+        std::fs::write(folder.path().join("u.tex.j2"), "((( known ))) ((( '-1'|number )))").unwrap();
+        assert_eq!(templates.render("u", minijinja::context! { known => "a_b" }).unwrap(), r"a\_b $-$1");
+    }
+}
