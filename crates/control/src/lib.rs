@@ -1,4 +1,39 @@
 //! Continuous control: SAC with and without ERA.
+//!
+//! [`suite`] is what the driver sees. Each method is one file under `methods` with its parameters, its losses and its
+//! training loop; what they share is plumbing: networks and optimisers (`nets`), experience (`collector`, `replay`),
+//! [evaluation](evaluate) and the metrics of a policy (`probe`).
 
 pub mod evaluate;
+pub mod losses;
+pub mod methods;
 pub mod replay;
+
+mod collector;
+mod nets;
+mod params;
+mod probe;
+mod store;
+
+use era_harness::{Suite, Task};
+
+/// The tasks and methods of continuous control.
+pub fn suite() -> Suite {
+    let task = |info: &era_envs::TaskInfo| Task {
+        name: info.spec.name,
+        about: info.about,
+        needs: info.needs,
+        available: info.available,
+    };
+    Suite {
+        name: "control",
+        about: "continuous control: SAC with and without ERA",
+        tasks: era_envs::tasks().map(task).collect(),
+        methods: vec![
+            &methods::sac::Sac,
+            &methods::sac_era::SacEra,
+            &methods::sac_no_entropy::SacNoEntropy,
+            &methods::sac_fixed_sigma::SacFixedSigma,
+        ],
+    }
+}

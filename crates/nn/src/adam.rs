@@ -23,19 +23,31 @@ pub struct AdamConfig {
 impl AdamConfig {
     /// Adam with the paper's constants.
     pub fn new(learning_rate: f64) -> Self {
-        Self { learning_rate, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+        Self {
+            learning_rate,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+        }
     }
 
     /// AdamW with this decay.
     #[must_use]
     pub fn with_weight_decay(self, weight_decay: f64) -> Self {
-        Self { weight_decay, ..self }
+        Self {
+            weight_decay,
+            ..self
+        }
     }
 
     /// 1 / (1 - beta^t) for both moments at step t >= 1.
     fn bias_corrections(&self, t: u64) -> (f64, f64) {
         let t = t as f64;
-        (1.0 / (1.0 - self.beta_1.powf(t)), 1.0 / (1.0 - self.beta_2.powf(t)))
+        (
+            1.0 / (1.0 - self.beta_1.powf(t)),
+            1.0 / (1.0 - self.beta_2.powf(t)),
+        )
     }
 
     fn at(&self, t: u64) -> AdamStep {
@@ -87,7 +99,11 @@ impl Adam {
             .into_iter()
             .map(|parameter| (parameter.zeros_like(), parameter.zeros_like()))
             .collect();
-        Self { config, steps: 0, moments }
+        Self {
+            config,
+            steps: 0,
+            moments,
+        }
     }
 
     /// Moves `network` along `gradients`, which stand in the order of [`Mlp::parameters`].
@@ -95,7 +111,11 @@ impl Adam {
     /// # Panics
     /// When the number of gradients is not that of the parameters.
     pub fn step(&mut self, network: &mut Mlp, gradients: Vec<Tensor<3>>) {
-        assert_eq!(gradients.len(), self.moments.len(), "one gradient for each parameter");
+        assert_eq!(
+            gradients.len(),
+            self.moments.len(),
+            "one gradient for each parameter"
+        );
         self.steps += 1;
         let step = self.config.at(self.steps);
         // Moments and parameters are moved through the step, so that it can write in place.
@@ -144,13 +164,24 @@ pub struct ScalarAdam {
 impl ScalarAdam {
     /// The optimiser before its first step.
     pub fn new(config: AdamConfig) -> Self {
-        Self { config, steps: 0, first: 0.0, second: 0.0 }
+        Self {
+            config,
+            steps: 0,
+            first: 0.0,
+            second: 0.0,
+        }
     }
 
     /// The number after one step along `gradient`.
     #[must_use]
     pub fn step(&mut self, value: f64, gradient: f64) -> f64 {
-        let AdamConfig { learning_rate, beta_1, beta_2, epsilon, weight_decay } = self.config;
+        let AdamConfig {
+            learning_rate,
+            beta_1,
+            beta_2,
+            epsilon,
+            weight_decay,
+        } = self.config;
         self.steps += 1;
         self.first = beta_1 * self.first + (1.0 - beta_1) * gradient;
         self.second = beta_2 * self.second + (1.0 - beta_2) * gradient * gradient;

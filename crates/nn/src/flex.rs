@@ -21,13 +21,21 @@ struct Operand<'a> {
 impl Operand<'_> {
     fn shape(&self) -> [usize; 2] {
         let [rows, columns] = self.shape;
-        if self.transposed { [columns, rows] } else { [rows, columns] }
+        if self.transposed {
+            [columns, rows]
+        } else {
+            [rows, columns]
+        }
     }
 
     /// Row and column strides.
     fn strides(&self) -> [isize; 2] {
         let columns = self.shape[1] as isize;
-        if self.transposed { [1, columns] } else { [columns, 1] }
+        if self.transposed {
+            [1, columns]
+        } else {
+            [columns, 1]
+        }
     }
 }
 
@@ -39,7 +47,10 @@ impl Operand<'_> {
 unsafe fn multiply(out: *mut f32, add: bool, left: Operand, right: Operand) {
     let ([m, k], [inner, n]) = (left.shape(), right.shape());
     assert_eq!(k, inner, "inner sizes of a product must agree");
-    assert!(left.data.len() == m * k && right.data.len() == k * n && k > 0, "operands must be whole");
+    assert!(
+        left.data.len() == m * k && right.data.len() == k * n && k > 0,
+        "operands must be whole"
+    );
     let ([left_row, left_column], [right_row, right_column]) = (left.strides(), right.strides());
     // SAFETY: both operands were checked to be whole above; the caller vouches for `out`.
     unsafe {
@@ -69,7 +80,11 @@ unsafe fn multiply(out: *mut f32, add: bool, left: Operand, right: Operand) {
 
 /// out += left * right.
 fn multiply_add(out: &mut [f32], left: Operand, right: Operand) {
-    assert_eq!(out.len(), left.shape()[0] * right.shape()[1], "the result must be whole");
+    assert_eq!(
+        out.len(),
+        left.shape()[0] * right.shape()[1],
+        "the result must be whole"
+    );
     // SAFETY: `out` is a slice of m * n initialised values.
     #[expect(unsafe_code, reason = "`gemm` takes pointers")]
     unsafe {
@@ -83,7 +98,10 @@ fn multiply_append(out: &mut Vec<f32>, left: Operand, right: Operand) {
     out.reserve(size);
     let end = out.spare_capacity_mut()[..size].as_mut_ptr().cast();
     // SAFETY: `reserve` made room for `size` values, which `gemm` writes without reading them, as `add` is not set.
-    #[expect(unsafe_code, reason = "memory that the product overwrites is not cleared first")]
+    #[expect(
+        unsafe_code,
+        reason = "memory that the product overwrites is not cleared first"
+    )]
     unsafe {
         multiply(end, false, left, right);
         out.set_len(out.len() + size);
@@ -99,7 +117,11 @@ struct Values {
 impl Values {
     fn of(tensor: &FlexTensor) -> Self {
         let contiguous = tensor.is_contiguous();
-        let tensor = if contiguous { tensor.clone() } else { tensor.to_contiguous() };
+        let tensor = if contiguous {
+            tensor.clone()
+        } else {
+            tensor.to_contiguous()
+        };
         let shape = tensor.shape().dims();
         Self { tensor, shape }
     }
@@ -114,18 +136,29 @@ impl Values {
         let [members, rows, columns] = self.shape;
         let size = rows * columns;
         let start = if members == 1 { 0 } else { index * size };
-        Operand { data: &self.slice()[start..start + size], shape: [rows, columns], transposed: false }
+        Operand {
+            data: &self.slice()[start..start + size],
+            shape: [rows, columns],
+            transposed: false,
+        }
     }
 
     fn member_transposed(&self, index: usize) -> Operand<'_> {
-        Operand { transposed: true, ..self.member(index) }
+        Operand {
+            transposed: true,
+            ..self.member(index)
+        }
     }
 }
 
 /// A tensor with the memory of `values`.
 fn tensor(values: Vec<f32>, shape: [usize; 3]) -> FlexTensor {
     debug_assert_eq!(values.len(), shape.iter().product::<usize>());
-    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(Shape::from(shape)), DType::F32)
+    FlexTensor::new(
+        Bytes::from_elems(values),
+        Layout::contiguous(Shape::from(shape)),
+        DType::F32,
+    )
 }
 
 /// A tensor that may be written in place: contiguous from the start of its memory.
@@ -133,7 +166,11 @@ fn writable(tensor: FlexTensor) -> FlexTensor {
     let whole = tensor.layout().start_offset() == 0
         && tensor.is_contiguous()
         && tensor.storage::<f32>().len() == tensor.layout().num_elements();
-    if whole { tensor } else { tensor.to_contiguous() }
+    if whole {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
 }
 
 impl Kernels for Flex {
@@ -152,7 +189,11 @@ impl Kernels for Flex {
                 output.extend_from_slice(bias.member(member).data);
             }
             let start = member * rows * outputs;
-            multiply_add(&mut output[start..], input.member(member), weight.member(member));
+            multiply_add(
+                &mut output[start..],
+                input.member(member),
+                weight.member(member),
+            );
             if activation == Activation::Elu {
                 rows::elu_in_place(&mut output[start..]);
             }
@@ -183,9 +224,16 @@ impl Kernels for Flex {
             let inputs = input.shape[2];
             let mut weight = Vec::with_capacity(members * inputs * outputs);
             for member in 0..members {
-                multiply_append(&mut weight, input.member_transposed(member), grad.member(member));
+                multiply_append(
+                    &mut weight,
+                    input.member_transposed(member),
+                    grad.member(member),
+                );
             }
-            (tensor(weight, [members, inputs, outputs]), tensor(bias, [members, 1, outputs]))
+            (
+                tensor(weight, [members, inputs, outputs]),
+                tensor(bias, [members, 1, outputs]),
+            )
         });
         let input = saved.weight.map(|weight| {
             let weight = Values::of(&weight);
@@ -202,7 +250,10 @@ impl Kernels for Flex {
             }
             tensor(input, [copies, rows, inputs])
         });
-        DenseGradients { input, weight_and_bias }
+        DenseGradients {
+            input,
+            weight_and_bias,
+        }
     }
 
     fn norm_elu(
@@ -218,10 +269,20 @@ impl Kernels for Flex {
         let mut inverse_std = vec![0.0; members * rows];
         let size = rows * width;
         let x = normalised.storage_mut::<f32>().chunks_exact_mut(size);
-        let results = output.chunks_exact_mut(size).zip(inverse_std.chunks_exact_mut(rows));
+        let results = output
+            .chunks_exact_mut(size)
+            .zip(inverse_std.chunks_exact_mut(rows));
         for (member, (x, (output, inverse_std))) in x.zip(results).enumerate() {
             let (scale, shift) = (scale.member(member).data, shift.member(member).data);
-            rows::NormForward { x, scale, shift, epsilon, output, inverse_std }.run();
+            rows::NormForward {
+                x,
+                scale,
+                shift,
+                epsilon,
+                output,
+                inverse_std,
+            }
+            .run();
         }
         Normed {
             output: tensor(output, shape),
@@ -243,7 +304,9 @@ impl Kernels for Flex {
         let inverse_std = Values::of(&saved.inverse_std);
         let mut grad_scale = vec![0.0; members * width];
         let mut grad_shift = vec![0.0; members * width];
-        let results = grad_scale.chunks_exact_mut(width).zip(grad_shift.chunks_exact_mut(width));
+        let results = grad_scale
+            .chunks_exact_mut(width)
+            .zip(grad_shift.chunks_exact_mut(width));
         let grads = grad.storage_mut::<f32>().chunks_exact_mut(rows * width);
         for (member, (grad, (grad_scale, grad_shift))) in grads.zip(results).enumerate() {
             let kernel = rows::NormBackward {

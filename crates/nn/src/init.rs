@@ -1,5 +1,6 @@
 //! Initial values, drawn from a generator that the caller passes in.
 
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -7,6 +8,13 @@ use rand_distr::{Distribution, StandardNormal};
 pub fn standard_normal(rng: &mut ChaCha8Rng, out: &mut [f32]) {
     for x in out {
         *x = StandardNormal.sample(rng);
+    }
+}
+
+/// Fills a slice with numbers uniform in \[0, 1).
+pub fn standard_uniform(rng: &mut ChaCha8Rng, out: &mut [f32]) {
+    for x in out {
+        *x = rng.random();
     }
 }
 
@@ -33,7 +41,11 @@ pub fn orthogonal(rng: &mut ChaCha8Rng, rows: usize, columns: usize, gain: f64) 
     let mut matrix = Vec::with_capacity(rows * columns);
     for row in 0..rows {
         for column in 0..columns {
-            let entry = if rows <= columns { basis[row][column] } else { basis[column][row] };
+            let entry = if rows <= columns {
+                basis[row][column]
+            } else {
+                basis[column][row]
+            };
             matrix.push((gain * entry) as f32);
         }
     }
@@ -65,13 +77,22 @@ mod tests {
         for (rows, columns) in [(5, 9), (9, 5), (64, 64), (17, 256), (1, 3), (3, 1)] {
             let mut rng = ChaCha8Rng::seed_from_u64(3);
             let matrix = orthogonal(&mut rng, rows, columns, 2.0);
-            let at = |i: usize, k: usize| f64::from(if rows <= columns { matrix[i * columns + k] } else { matrix[k * columns + i] });
+            let at = |i: usize, k: usize| {
+                f64::from(if rows <= columns {
+                    matrix[i * columns + k]
+                } else {
+                    matrix[k * columns + i]
+                })
+            };
             let (count, length) = (rows.min(columns), rows.max(columns));
             for i in 0..count {
                 for j in 0..count {
                     let product: f64 = (0..length).map(|k| at(i, k) * at(j, k)).sum();
                     let expected = if i == j { 4.0 } else { 0.0 };
-                    assert!((product - expected).abs() < 2e-6, "{rows}x{columns}: ({i}, {j}) is {product}");
+                    assert!(
+                        (product - expected).abs() < 2e-6,
+                        "{rows}x{columns}: ({i}, {j}) is {product}"
+                    );
                 }
             }
         }
@@ -81,8 +102,13 @@ mod tests {
     fn normals_have_mean_0_and_variance_1() {
         let mut draws = vec![0.0; 100_000];
         standard_normal(&mut ChaCha8Rng::seed_from_u64(0), &mut draws);
-        let moment = |power: i32| draws.iter().map(|x| f64::from(*x).powi(power)).sum::<f64>() / 1e5;
+        let moment =
+            |power: i32| draws.iter().map(|x| f64::from(*x).powi(power)).sum::<f64>() / 1e5;
         // Five standard errors.
-        assert!(moment(1).abs() < 0.016 && (moment(2) - 1.0).abs() < 0.023 && (moment(4) - 3.0).abs() < 0.16);
+        assert!(
+            moment(1).abs() < 0.016
+                && (moment(2) - 1.0).abs() < 0.023
+                && (moment(4) - 3.0).abs() < 0.16
+        );
     }
 }

@@ -164,13 +164,23 @@ pub(crate) mod composed {
         };
         let weight_and_bias = saved.input.map(|input| {
             let input = B::float_swap_dims(input, 1, 2);
-            (B::float_matmul(input, grad.clone()), over_rows::<B>(grad.clone()))
+            (
+                B::float_matmul(input, grad.clone()),
+                over_rows::<B>(grad.clone()),
+            )
         });
         let input = saved.weight.map(|weight| {
             let input = B::float_matmul(grad, B::float_swap_dims(weight, 1, 2));
-            if saved.shared_input { B::float_sum_dim(input, 0) } else { input }
+            if saved.shared_input {
+                B::float_sum_dim(input, 0)
+            } else {
+                input
+            }
         });
-        DenseGradients { input, weight_and_bias }
+        DenseGradients {
+            input,
+            weight_and_bias,
+        }
     }
 
     pub(crate) fn norm_elu<B: Backend>(
@@ -187,7 +197,11 @@ pub(crate) mod composed {
         let normalised = B::float_mul(centred, inverse_std.clone());
         let scaled = B::float_mul(normalised.clone(), scale.clone());
         let output = elu::<B>(B::float_add(scaled, shift.clone()));
-        Normed { output, normalised, inverse_std }
+        Normed {
+            output,
+            normalised,
+            inverse_std,
+        }
     }
 
     pub(crate) fn norm_elu_backward<B: Backend>(
@@ -195,7 +209,11 @@ pub(crate) mod composed {
         saved: Normed<B>,
         scale: &FloatTensor<B>,
     ) -> NormGradients<B> {
-        let Normed { output, normalised, inverse_std } = saved;
+        let Normed {
+            output,
+            normalised,
+            inverse_std,
+        } = saved;
         let grad = elu_backward::<B>(grad, output);
         let grad_scale = over_rows::<B>(B::float_mul(grad.clone(), normalised.clone()));
         let grad_shift = over_rows::<B>(grad.clone());
@@ -220,14 +238,19 @@ pub(crate) mod composed {
         let square = B::float_mul(gradient.clone(), gradient.clone());
         let first = lerp::<B>(first, &gradient, 1.0 - step.beta_1);
         let second = lerp::<B>(second, &square, 1.0 - step.beta_2);
-        let std = B::float_sqrt(B::float_mul_scalar(second.clone(), scalar(step.second_scale)));
+        let std = B::float_sqrt(B::float_mul_scalar(
+            second.clone(),
+            scalar(step.second_scale),
+        ));
         let direction = B::float_div(
             B::float_mul_scalar(first.clone(), scalar(step.first_scale)),
             B::float_add_scalar(std, scalar(step.epsilon)),
         );
         let decayed = B::float_mul_scalar(parameter, scalar(step.keep));
-        let parameter =
-            B::float_sub(decayed, B::float_mul_scalar(direction, scalar(step.learning_rate)));
+        let parameter = B::float_sub(
+            decayed,
+            B::float_mul_scalar(direction, scalar(step.learning_rate)),
+        );
         (parameter, first, second)
     }
 

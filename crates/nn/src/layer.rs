@@ -32,7 +32,10 @@ impl Dense {
             let mut offset = 0;
             for head in heads {
                 let block = orthogonal(rng, inputs, head.outputs, head.gain);
-                for (row, block) in member.chunks_exact_mut(outputs).zip(block.chunks_exact(head.outputs)) {
+                for (row, block) in member
+                    .chunks_exact_mut(outputs)
+                    .zip(block.chunks_exact(head.outputs))
+                {
                     row[offset..offset + head.outputs].copy_from_slice(block);
                 }
                 offset += head.outputs;
@@ -51,7 +54,10 @@ impl Dense {
 
     pub(crate) fn map(self, change: &mut impl FnMut(Tensor<3>) -> Tensor<3>) -> Self {
         let weight = change(self.weight);
-        Self { weight, bias: change(self.bias) }
+        Self {
+            weight,
+            bias: change(self.bias),
+        }
     }
 }
 
@@ -83,6 +89,9 @@ impl Norm {
 
     pub(crate) fn map(self, change: &mut impl FnMut(Tensor<3>) -> Tensor<3>) -> Self {
         let scale = change(self.scale);
-        Self { scale, shift: change(self.shift) }
+        Self {
+            scale,
+            shift: change(self.shift),
+        }
     }
 }

@@ -20,6 +20,6 @@ mod rows;
 mod simd;
 
 pub use adam::{Adam, AdamConfig, AdamStep, ScalarAdam};
-pub use init::{orthogonal, standard_normal};
+pub use init::{orthogonal, standard_normal, standard_uniform};
 pub use layer::{Dense, Norm};
 pub use mlp::{Head, Mlp, MlpConfig};

@@ -49,14 +49,22 @@ impl Mlp {
         let mut inputs = config.inputs;
         let mut hidden = Vec::with_capacity(config.hidden.len());
         for &width in &config.hidden {
-            let block = Head { outputs: width, gain: std::f64::consts::SQRT_2 };
+            let block = Head {
+                outputs: width,
+                gain: std::f64::consts::SQRT_2,
+            };
             let dense = Dense::init(config.members, inputs, &[block], rng, device);
-            let norm = config.layer_norm.then(|| Norm::init(config.members, width, device));
+            let norm = config
+                .layer_norm
+                .then(|| Norm::init(config.members, width, device));
             hidden.push(Hidden { dense, norm });
             inputs = width;
         }
         let output = Dense::init(config.members, inputs, &config.heads, rng, device);
-        Self { hidden, output: vec![output] }
+        Self {
+            hidden,
+            output: vec![output],
+        }
     }
 
     /// `[E or 1, N, inputs]` to `[E, N, outputs]`.
@@ -68,7 +76,9 @@ impl Mlp {
                 None => dense.forward(x, Activation::Elu),
             };
         }
-        self.output.iter().fold(x, |x, dense| dense.forward(x, Activation::Linear))
+        self.output
+            .iter()
+            .fold(x, |x, dense| dense.forward(x, Activation::Linear))
     }
 
     /// The same network with its parameters as leaves of an autodiff graph.
@@ -99,7 +109,11 @@ impl Mlp {
             all.extend([&dense.weight, &dense.bias]);
             all.extend(norm.iter().flat_map(|norm| [&norm.scale, &norm.shift]));
         }
-        all.extend(self.output.iter().flat_map(|dense| [&dense.weight, &dense.bias]));
+        all.extend(
+            self.output
+                .iter()
+                .flat_map(|dense| [&dense.weight, &dense.bias]),
+        );
         all
     }
 

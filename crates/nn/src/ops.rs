@@ -83,13 +83,23 @@ pub fn dense(
     activation: Activation,
 ) -> Tensor<3> {
     let (input, weight) = (input.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Fused>::dense(input, weight, bias.into_dispatch(), activation))
+    Tensor::from_dispatch(<Dispatch as Fused>::dense(
+        input,
+        weight,
+        bias.into_dispatch(),
+        activation,
+    ))
 }
 
 /// ELU(scale * LayerNorm(input) + shift): `[E, N, O]`, `[E, 1, O]`, `[E, 1, O]` to `[E, N, O]`.
 pub fn norm_elu(input: Tensor<3>, scale: Tensor<3>, shift: Tensor<3>, epsilon: f32) -> Tensor<3> {
     let (input, scale) = (input.into_dispatch(), scale.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Fused>::norm_elu(input, scale, shift.into_dispatch(), epsilon))
+    Tensor::from_dispatch(<Dispatch as Fused>::norm_elu(
+        input,
+        scale,
+        shift.into_dispatch(),
+        epsilon,
+    ))
 }
 
 /// One step of Adam on one parameter: the new parameter, first and second moment.
@@ -107,10 +117,18 @@ pub fn adam(
         second.into_dispatch(),
         step,
     );
-    (Tensor::from_dispatch(parameter), Tensor::from_dispatch(first), Tensor::from_dispatch(second))
+    (
+        Tensor::from_dispatch(parameter),
+        Tensor::from_dispatch(first),
+        Tensor::from_dispatch(second),
+    )
 }
 
 /// from + weight * (to - from), in place where `from` has no other owner.
 pub fn lerp(from: Tensor<3>, to: Tensor<3>, weight: f32) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as Update>::lerp(from.into_dispatch(), to.into_dispatch(), weight))
+    Tensor::from_dispatch(<Dispatch as Update>::lerp(
+        from.into_dispatch(),
+        to.into_dispatch(),
+        weight,
+    ))
 }

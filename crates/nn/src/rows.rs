@@ -100,10 +100,19 @@ impl NullaryFnOnce for NormForward<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { x, scale, shift, epsilon, output, inverse_std } = self;
+        let Self {
+            x,
+            scale,
+            shift,
+            epsilon,
+            output,
+            inverse_std,
+        } = self;
         let width = scale.len();
         let share = 1.0 / width as f32;
-        let rows = x.chunks_exact_mut(width).zip(output.chunks_exact_mut(width));
+        let rows = x
+            .chunks_exact_mut(width)
+            .zip(output.chunks_exact_mut(width));
         for ((x, output), inverse_std) in rows.zip(inverse_std) {
             let mean = share * sum2(x, x, |x, _| x);
             let variance = share * sum2(x, x, |x, _| (x - mean) * (x - mean));
@@ -142,7 +151,15 @@ impl NullaryFnOnce for NormBackward<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { grad, output, normalised, inverse_std, scale, grad_scale, grad_shift } = self;
+        let Self {
+            grad,
+            output,
+            normalised,
+            inverse_std,
+            scale,
+            grad_scale,
+            grad_shift,
+        } = self;
         let width = scale.len();
         let share = 1.0 / width as f32;
         let rows = grad.chunks_exact_mut(width).zip(output.chunks_exact(width));
@@ -171,7 +188,13 @@ pub(crate) fn adam(
     second: &mut [f32],
     step: AdamStep,
 ) {
-    struct Kernel<'a>(&'a mut [f32], &'a [f32], &'a mut [f32], &'a mut [f32], AdamStep);
+    struct Kernel<'a>(
+        &'a mut [f32],
+        &'a [f32],
+        &'a mut [f32],
+        &'a mut [f32],
+        AdamStep,
+    );
     impl NullaryFnOnce for Kernel<'_> {
         type Output = ();
         #[inline(always)]

@@ -93,7 +93,10 @@ mod tests {
     /// Every 997th float from -0 to -infinity against f64.
     #[test]
     fn elu_is_within_two_units_in_the_last_place() {
-        let x: Vec<f32> = (0x8000_0000_u32..0xff80_0000).step_by(997).map(f32::from_bits).collect();
+        let x: Vec<f32> = (0x8000_0000_u32..0xff80_0000)
+            .step_by(997)
+            .map(f32::from_bits)
+            .collect();
         for (x, y) in x.iter().zip(elus(&x)) {
             let exact = f64::from(*x).exp_m1();
             let error = (f64::from(y) - exact).abs();
@@ -105,7 +108,14 @@ mod tests {
 
     #[test]
     fn elu_keeps_what_is_not_finite_and_what_is_positive() {
-        let y = elus(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3.5, f32::MAX, 0.0]);
+        let y = elus(&[
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            3.5,
+            f32::MAX,
+            0.0,
+        ]);
         assert!(y[0].is_nan());
         assert_eq!(y[1..], [f32::INFINITY, -1.0, 3.5, f32::MAX, 0.0]);
     }
