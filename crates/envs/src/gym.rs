@@ -1,6 +1,15 @@
 //! Gymnasium's MuJoCo tasks, version 5, step for step.
 //!
-//! A task is one small file: its [`TaskInfo`](crate::TaskInfo), and what it does with the simulation in
-//! [`sim`](crate::gym) when feature `mujoco` is on.
+//! A task is one file with what is fixed about it, for every build, and its rules, for builds with feature `mujoco`; and
+//! one line in [`TASKS`].
 
-pub(crate) mod half_cheetah;
+use crate::registry::TaskInfo;
+
+mod half_cheetah;
+#[cfg(feature = "mujoco")]
+mod sim;
+#[cfg(feature = "mujoco")]
+mod simulated;
+
+/// All of them.
+pub(crate) const TASKS: [TaskInfo; 1] = [half_cheetah::TASK];

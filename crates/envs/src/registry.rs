@@ -4,6 +4,9 @@ use crate::env::{Env, EnvError, Spec};
 use crate::gym;
 use crate::mini::{pendulum::Pendulum, point_mass::PointMass, reacher::Reacher};
 
+/// Makes an environment.
+pub(crate) type Make = fn() -> Result<Box<dyn Env>, EnvError>;
+
 /// A task, whether or not this build can make it.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskInfo {
@@ -11,16 +14,39 @@ pub struct TaskInfo {
     pub spec: Spec,
     /// One line for people.
     pub about: &'static str,
-    /// The native part it needs, as `cargo xtask setup` names it.
+    /// The native part it needs, as `cargo xtask setup NAME` calls it.
     pub needs: Option<&'static str>,
-    /// Whether this build has that part.
+    /// Whether this build can make it.
     pub available: bool,
-    make: fn() -> Result<Box<dyn Env>, EnvError>,
+    make: Option<Make>,
+}
+
+impl TaskInfo {
+    const fn pure(spec: Spec, about: &'static str, make: Make) -> Self {
+        Self {
+            spec,
+            about,
+            needs: None,
+            available: true,
+            make: Some(make),
+        }
+    }
+
+    /// A task in MuJoCo; builds without it have no `make`.
+    pub(crate) const fn mujoco(spec: Spec, about: &'static str, make: Option<Make>) -> Self {
+        Self {
+            spec,
+            about,
+            needs: Some("mujoco"),
+            available: make.is_some(),
+            make,
+        }
+    }
 }
 
 /// All tasks, in the order in which they are listed.
-pub fn tasks() -> &'static [TaskInfo] {
-    &TASKS
+pub fn tasks() -> impl Iterator<Item = &'static TaskInfo> {
+    PURE.iter().chain(&gym::TASKS)
 }
 
 /// Makes an environment of the task `name`.
@@ -28,57 +54,33 @@ pub fn tasks() -> &'static [TaskInfo] {
 /// # Errors
 /// No task has this name, this build lacks what it needs, or its model cannot be loaded.
 pub fn make(name: &str) -> Result<Box<dyn Env>, EnvError> {
-    let task = TASKS.iter().find(|task| task.spec.name == name);
+    let task = tasks().find(|task| task.spec.name == name);
     let task = task.ok_or_else(|| EnvError::UnknownTask {
         name: name.to_owned(),
     })?;
-    (task.make)()
+    match task.make {
+        Some(make) => make(),
+        None => Err(EnvError::NotBuiltIn {
+            task: task.spec.name,
+            part: task.needs.unwrap_or_default(),
+        }),
+    }
 }
 
-static TASKS: [TaskInfo; 4] = [
-    pure(
+static PURE: [TaskInfo; 3] = [
+    TaskInfo::pure(
         Reacher::SPEC,
         "a planar arm with two joints brings its tip to a target",
         || Ok(Box::new(Reacher::new())),
     ),
-    pure(
+    TaskInfo::pure(
         PointMass::SPEC,
         "a point is accelerated in the plane and comes to rest at the origin",
         || Ok(Box::new(PointMass::new())),
     ),
-    pure(
+    TaskInfo::pure(
         Pendulum::SPEC,
         "a pendulum with a weak motor swings up and balances (Gymnasium's Pendulum-v1)",
         || Ok(Box::new(Pendulum::new())),
     ),
-    gym::half_cheetah::TASK,
 ];
-
-const fn pure(
-    spec: Spec,
-    about: &'static str,
-    make: fn() -> Result<Box<dyn Env>, EnvError>,
-) -> TaskInfo {
-    TaskInfo {
-        spec,
-        about,
-        needs: None,
-        available: true,
-        make,
-    }
-}
-
-/// A task that needs MuJoCo; `make` is never called where this build lacks it.
-pub(crate) const fn mujoco(
-    spec: Spec,
-    about: &'static str,
-    make: fn() -> Result<Box<dyn Env>, EnvError>,
-) -> TaskInfo {
-    TaskInfo {
-        spec,
-        about,
-        needs: Some("mujoco"),
-        available: cfg!(feature = "mujoco"),
-        make,
-    }
-}

@@ -1,0 +1,156 @@
+//! A MuJoCo simulation as Gymnasium drives it (`gymnasium/envs/mujoco/mujoco_env.py`, 1.4.0).
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Once;
+
+use mujoco_rs::mujoco_c::{mjtState, mjtWarning};
+use mujoco_rs::prelude::{MjData, MjModel, log_config, set_log_config};
+
+use crate::env::EnvError;
+
+/// All that steps depend on: positions, velocities, time, warm start of the solver, controls, applied forces.
+const STATE: u32 = mjtState::mjSTATE_INTEGRATION as u32;
+
+/// Warnings after which MuJoCo resets the simulation by itself, with what they are about.
+const FATAL: [(mjtWarning, &str); 3] = [
+    (
+        mjtWarning::mjWARN_BADQPOS,
+        "a position is not finite or too large",
+    ),
+    (
+        mjtWarning::mjWARN_BADQVEL,
+        "a velocity is not finite or too large",
+    ),
+    (
+        mjtWarning::mjWARN_BADQACC,
+        "an acceleration is not finite or too large",
+    ),
+];
+
+/// One model and its state.
+///
+/// After a step, positions and velocities are new; what MuJoCo derives from them (Cartesian positions, sensors) is that
+/// of the state before the last substep, as in Gymnasium. A task that observes such quantities has to add them to its
+/// own state.
+#[derive(Debug)]
+pub(crate) struct Sim {
+    task: &'static str,
+    data: MjData<Box<MjModel>>,
+    substeps: u32,
+}
+
+impl Sim {
+    /// Loads `model`, a file among Gymnasium's; a step of the task is `substeps` of the simulation.
+    pub(crate) fn load(task: &'static str, model: &str, substeps: u32) -> Result<Self, EnvError> {
+        keep_log_files_away();
+        let path = models().join(model);
+        let refused = |reason: String| EnvError::Model { task, reason };
+        if !path.is_file() {
+            return Err(refused(format!("{} is missing", path.display())));
+        }
+        let model = MjModel::from_xml(&path).map_err(|error| refused(error.to_string()))?;
+        let data = MjData::try_new(Box::new(model)).map_err(|error| refused(error.to_string()))?;
+        Ok(Self {
+            task,
+            data,
+            substeps,
+        })
+    }
+
+    /// Positions, `nq` numbers.
+    pub(crate) fn qpos(&self) -> &[f64] {
+        self.data.qpos()
+    }
+
+    /// Velocities, `nv` numbers.
+    pub(crate) fn qvel(&self) -> &[f64] {
+        self.data.qvel()
+    }
+
+    /// Seconds of a step of the task.
+    pub(crate) fn dt(&self) -> f64 {
+        self.data.model_opt().timestep * f64::from(self.substeps)
+    }
+
+    /// Positions, to be followed by [`forward`](Self::forward).
+    pub(crate) fn qpos_mut(&mut self) -> &mut [f64] {
+        self.data.qpos_mut()
+    }
+
+    /// Velocities, to be followed by [`forward`](Self::forward).
+    pub(crate) fn qvel_mut(&mut self) -> &mut [f64] {
+        self.data.qvel_mut()
+    }
+
+    /// Puts everything back to the model's own first state.
+    pub(crate) fn reset(&mut self) {
+        self.data.reset();
+    }
+
+    /// Derives everything else from positions and velocities.
+    pub(crate) fn forward(&mut self) {
+        self.data.forward();
+    }
+
+    /// One step of the task with `action` as controls; MuJoCo clamps them to what the motors take.
+    pub(crate) fn step(&mut self, action: &[f64]) -> Result<(), EnvError> {
+        self.data.ctrl_mut().copy_from_slice(action);
+        for _ in 0..self.substeps {
+            self.data.step();
+        }
+        let warnings = &self.data.ffi().warning;
+        match FATAL
+            .iter()
+            .find(|(warning, _)| warnings[*warning as usize].number > 0)
+        {
+            Some((_, what)) => Err(EnvError::Diverged {
+                task: self.task,
+                what: (*what).to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The state, for [`set_state`](Self::set_state).
+    pub(crate) fn state(&self) -> Vec<f64> {
+        self.data.state(STATE).into_vec()
+    }
+
+    /// Continues from a state: the steps after it are equal bit for bit.
+    pub(crate) fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        let expected = self.data.model().state_size(STATE);
+        let refused = EnvError::State {
+            task: self.task,
+            expected,
+            found: state.len(),
+        };
+        if state.len() != expected {
+            return Err(refused);
+        }
+        // Warnings are no part of the state.
+        self.data.reset();
+        self.data.set_state(state, STATE).map_err(|_| refused)
+    }
+}
+
+/// Where the models are: under `ERA_NATIVE_DIR` where that is set, else where they were when this was built.
+fn models() -> PathBuf {
+    match env::var_os("ERA_NATIVE_DIR").filter(|folder| !folder.is_empty()) {
+        Some(folder) => PathBuf::from(folder).join("mujoco-3.17.0/models"),
+        None => PathBuf::from(env!("ERA_MUJOCO_MODELS")),
+    }
+}
+
+/// MuJoCo writes its warnings to `MUJOCO_LOG.TXT` in the current folder, whatever that is; standard error is enough.
+fn keep_log_files_away() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let config = log_config().with_logto_file(false);
+        #[expect(unsafe_code, reason = "the configuration is global to MuJoCo")]
+        // SAFETY: MuJoCo is used by this module alone, and there only after this call has returned.
+        unsafe {
+            set_log_config(config);
+        }
+    });
+}
