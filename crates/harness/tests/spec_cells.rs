@@ -5,7 +5,7 @@ mod spec;
 use std::time::Duration;
 
 use era_harness::method;
-use era_harness::spec::{Experiment, FieldDifference, Plan, difference};
+use era_harness::spec::{Experiment, Plan};
 use era_harness::{Cell, Params};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -323,31 +323,7 @@ fn every_field_takes_part_in_the_identity() {
         let mut other = cell();
         change(&mut other);
         assert_ne!(hash(&cell()), hash(&other), "{other:?}");
-        assert_eq!(difference(&cell(), &other).len(), 1);
     }
-}
-
-#[test]
-fn the_difference_of_two_cells_is_named_field_by_field() {
-    assert_eq!(difference(&cell(), &cell()), []);
-    let mut newer = cell();
-    newer.revision = 3;
-    newer.params.insert("actor_lr".to_owned(), json!(0.001));
-    newer.params.insert("tau".to_owned(), json!(0.005));
-    newer.params.remove("warm_start");
-    newer.inputs.insert("data".to_owned(), "ffff".to_owned());
-    let lines: Vec<String> = difference(&cell(), &newer)
-        .iter()
-        .map(FieldDifference::to_string)
-        .collect();
-    let expected = [
-        "inputs.data: 0123abcd → ffff",
-        "params.actor_lr: 0.0003 → 0.001",
-        "params.tau: (none) → 0.005",
-        "params.warm_start: null → (none)",
-        "revision: 2 → 3",
-    ];
-    assert_eq!(lines, expected);
 }
 
 /// A parameter's value: scalars and lists of scalars.
@@ -379,7 +355,6 @@ proptest! {
         let equal = one.to_string() == other.to_string();
         prop_assert_eq!(equal, with(&one).canonical() == with(&other).canonical());
         prop_assert_eq!(equal, with(&one).id() == with(&other).id());
-        prop_assert_eq!(equal, difference(&with(&one), &with(&other)).is_empty());
     }
 
     #[test]

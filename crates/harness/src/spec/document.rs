@@ -128,7 +128,7 @@ impl Reader<'_> {
                     document.about = self
                         .name("about", node)
                         .map(|text| text.name)
-                        .unwrap_or_default()
+                        .unwrap_or_default();
                 }
                 "matrix" => document.axes = self.matrix(&key, node),
                 "params" => document.params = self.settings(node),
@@ -286,11 +286,11 @@ impl Reader<'_> {
             match key.name.as_str() {
                 "tables" => {
                     document.tables =
-                        self.list("tables", node, |reader, node| reader.name("tables", node))
+                        self.list("tables", node, |reader, node| reader.name("tables", node));
                 }
                 "figures" => {
                     document.figures =
-                        self.list("figures", node, |reader, node| reader.name("figures", node))
+                        self.list("figures", node, |reader, node| reader.name("figures", node));
                 }
                 _ => self.unknown_key(&key, "`report`", &["tables", "figures"]),
             }

@@ -16,7 +16,6 @@
 //! an override. How methods with different parameters share a matrix: see [`Experiment::load`].
 
 mod check;
-mod difference;
 mod document;
 mod error;
 mod expand;
@@ -30,7 +29,6 @@ mod yaml;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use difference::{FieldDifference, difference};
 pub use error::{Fault, Problem, SpecError};
 pub use filter::{Filter, FilterError};
 

@@ -38,7 +38,7 @@ impl Source {
 /// Reads the file at `path` as one YAML document.
 pub(super) fn read(path: &Path) -> Result<(Source, Node), SpecError> {
     let file = path.display().to_string();
-    let bytes = bytes(path).map_err(|problem| SpecError::single(&file, problem))?;
+    let bytes = bytes(path).map_err(|problem| SpecError::single(&file, *problem))?;
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
@@ -77,17 +77,17 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
+fn bytes(path: &Path) -> Result<Vec<u8>, Box<Problem>> {
     let unreadable = |error: std::io::Error| {
         let problem = Problem::outside(Fault::Unreadable(format!(
             "{}: {}",
             path.display(),
             reason(&error)
         )));
-        match neighbour(path) {
+        Box::new(match neighbour(path) {
             Some(name) => problem.help(format!("did you mean `{name}`?")),
             None => problem,
-        }
+        })
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
@@ -95,8 +95,10 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > LIMIT << 20 {
-        return Err(Problem::outside(Fault::TooLarge { limit: LIMIT })
-            .help("an experiment file has some kilobytes"));
+        let problem = Problem::outside(Fault::TooLarge { limit: LIMIT });
+        return Err(Box::new(
+            problem.help("an experiment file has some kilobytes"),
+        ));
     }
     Ok(bytes)
 }
