@@ -11,6 +11,8 @@ mod document;
 pub(crate) mod inspect;
 mod lock;
 mod nearest;
+#[cfg(test)]
+mod tests;
 
 pub use document::{read_cell, read_run};
 pub(crate) use document::{write_cell, write_run};

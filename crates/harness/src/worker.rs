@@ -18,7 +18,7 @@ use machine::Usage;
 mod machine;
 mod panics;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// How a worker behaves. None of it takes part in a cell's identity.
 #[derive(Clone, Debug)]

@@ -148,7 +148,10 @@ impl Checkpoints {
                     return Ok(Some(found));
                 }
                 Err(reason) => {
-                    warn(format_args!("checkpoint {number} of {} is not usable: {reason}; trying the one before", self.cell));
+                    warn(format_args!(
+                        "checkpoint {number} of {} is not usable: {reason}; trying the one before",
+                        self.cell
+                    ));
                 }
             }
         }

@@ -26,7 +26,9 @@ pub(super) struct Seen {
 pub(super) fn verdict(job: &Job, exit: &Exit, seen: &Seen) -> JobResult {
     let status = match store::read_run(&job.dir) {
         // What an attempt before this one left says nothing about this one, unless it finished the cell.
-        Ok(record) if record == seen.before => record.map(|record| record.status).filter(|s| *s == Status::Done),
+        Ok(record) if record == seen.before => record
+            .map(|record| record.status)
+            .filter(|s| *s == Status::Done),
         Ok(record) => record.map(|record| record.status),
         Err(error) => {
             return JobResult::Failed(failure(FailureKind::Error, error.to_string(), exit));
@@ -48,7 +50,10 @@ pub(super) fn verdict(job: &Job, exit: &Exit, seen: &Seen) -> JobResult {
         },
     };
     if let Err(error) = amend(&job.dir, &failure, seen.took) {
-        warn(format_args!("failed to record that {} failed: {error}", job.cell.id()));
+        warn(format_args!(
+            "failed to record that {} failed: {error}",
+            job.cell.id()
+        ));
     }
     JobResult::Failed(failure)
 }

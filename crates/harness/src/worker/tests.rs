@@ -189,7 +189,10 @@ fn the_mock_has_the_trajectory_it_had() {
         panic!("not done")
     };
     // Pinned: bump the revision of the mock when this changes.
-    assert_eq!(record.metrics_hash, "");
+    assert_eq!(
+        record.metrics_hash,
+        "cd70a66f0fbd02dd2c74815a6f0dc636e4e8aaa5df45ec43844b0836ae95a355"
+    );
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn an_unfinished_run_with_any_file_cut_or_gone_ends_the_same() {
                     .set_len(cut)
                     .unwrap(),
             }
-            if file.ends_with("cell.json") {
+            if file.ends_with("cell.json") && cut != Some(length - 1) {
                 // Nothing to train without it; the driver writes it again (`Store::prepare`).
                 assert!(train(&[mock::suite()], copied.path(), &options()).is_err());
                 continue;
@@ -430,7 +433,11 @@ fn a_full_disk_fails_the_run_and_loses_nothing() {
     ] {
         let place = place(json!({}));
         symlink("/dev/full", place.dir.join(name)).unwrap();
-        let WorkerOutcome::Failed(failure) = go(&place.dir) else {
+        // No checkpoint in between: `/dev/full` cannot be synced.
+        let mut options = options();
+        options.checkpoint_every = CheckpointEvery::Asked(u64::MAX);
+        let outcome = train(&[mock::suite()], &place.dir, &options).unwrap();
+        let WorkerOutcome::Failed(failure) = outcome else {
             panic!("{name}: no failure")
         };
         assert_eq!(failure.kind, FailureKind::Error);
@@ -459,8 +466,13 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {
     for name in ["000002.safetensors.tmp", "000002.json.tmp"] {
         let place = place(json!({}));
         one_step(&place.dir);
-        symlink("/dev/full", place.dir.join("checkpoint").join(name)).unwrap();
-        let WorkerOutcome::Failed(failure) = go(&place.dir) else {
+        let obstacle = place.dir.join("checkpoint").join(name);
+        let hook = move || {
+            // Removed with other leftovers when the run resumes, so it is put there again and again.
+            let _ = symlink("/dev/full", &obstacle);
+        };
+        let outcome = at_every_boundary(hook, || go(&place.dir));
+        let WorkerOutcome::Failed(failure) = outcome else {
             panic!("{name}: no failure")
         };
         assert!(
@@ -471,7 +483,7 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {
         assert_eq!(
             one_step(&place.dir),
             WorkerOutcome::Interrupted { step: 2 },
-            "goes on from step 1"
+            "it goes on from step 1"
         );
         assert_eq!(go(&place.dir), WorkerOutcome::Done);
         assert_eq!(metrics(&place.dir), expected);
