@@ -100,6 +100,10 @@ pub(crate) struct Reproduce {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) time_limit: Option<Duration>,
 
+    /// Time that a run has to write its last checkpoint when it is stopped or out of time
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) grace: Duration,
+
     #[command(flatten)]
     pub(crate) checkpoints: Checkpoints,
 }

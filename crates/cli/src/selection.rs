@@ -14,8 +14,10 @@ use crate::{device, registry};
 /// The chosen experiments and their cells.
 #[derive(Debug)]
 pub(crate) struct Chosen {
-    /// The experiments, in the order in which they were named.
+    /// The experiments, in the order in which they were named, with the cells that were picked.
     pub(crate) plans: Vec<Plan>,
+    /// The same experiments with all of their cells: what a report is about.
+    pub(crate) whole: Vec<Plan>,
     /// Every cell once, in the order of the experiments.
     pub(crate) cells: Vec<Planned>,
 }
@@ -41,11 +43,17 @@ pub(crate) fn choose(selection: &Selection, suites: &[Suite]) -> Result<Chosen, 
     let engine = device::engine(&selection.device)?;
     let filters = filters(&selection.only);
     let experiments = load(selection, suites)?;
-    let mut plans = Vec::new();
+    let (mut plans, mut whole) = (Vec::new(), Vec::new());
     let (mut wrong, mut unmatched) = (Vec::new(), Vec::new());
     for experiment in &experiments {
-        match experiment.plan(&selection.scale, &filters, engine) {
-            Ok(plan) => plans.push(plan),
+        let picked = experiment.plan(&selection.scale, &filters, engine);
+        match picked
+            .and_then(|picked| Ok((picked, experiment.plan(&selection.scale, &[], engine)?)))
+        {
+            Ok((picked, all)) => {
+                plans.push(picked);
+                whole.push(all);
+            }
             Err(error) if only_filtered(&error) => unmatched.push(error),
             Err(error) => wrong.push(error),
         }
@@ -58,7 +66,11 @@ pub(crate) fn choose(selection: &Selection, suites: &[Suite]) -> Result<Chosen, 
         return Err(Fault::Experiments(wrong));
     }
     let cells = distinct(&plans);
-    Ok(Chosen { plans, cells })
+    Ok(Chosen {
+        plans,
+        whole,
+        cells,
+    })
 }
 
 /// `--only`, which the command line has checked for its form already.
@@ -90,7 +102,18 @@ fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Faul
     if !wrong.is_empty() {
         return Err(Fault::Experiments(wrong));
     }
+    if experiments.is_empty() {
+        return Err(no_experiment("all", folder));
+    }
     Ok(experiments)
+}
+
+fn no_experiment(name: &str, folder: &Path) -> Fault {
+    Fault::NoExperiment {
+        name: name.to_owned(),
+        folder: folder.to_owned(),
+        known: known(folder),
+    }
 }
 
 /// The files that `--suite` means, each once, and whether it was named (not found by `all`).
@@ -102,18 +125,11 @@ fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault>
         }
     };
     for name in names {
-        let unknown = || Fault::NoExperiment {
-            name: name.clone(),
-            folder: folder.to_owned(),
-            known: known(folder),
-        };
         let file = folder.join(format!("{name}.yaml"));
         if name == "all" {
-            let found = yaml_files(folder);
-            if found.is_empty() {
-                return Err(unknown());
-            }
-            found.into_iter().for_each(|file| add(file, false));
+            yaml_files(folder)
+                .into_iter()
+                .for_each(|file| add(file, false));
         } else if Path::new(name)
             .extension()
             .is_some_and(|ending| ending == "yaml" || ending == "yml")
@@ -123,7 +139,7 @@ fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault>
         } else if file.is_file() {
             add(file, true);
         } else {
-            return Err(unknown());
+            return Err(no_experiment(name, folder));
         }
     }
     Ok(files)

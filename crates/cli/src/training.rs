@@ -1,11 +1,9 @@
 //! Training the open cells, beside other commands that may work on the same store.
 
-use std::time::Duration;
-
 use era_harness::record::Failure;
 use era_harness::schedule::{self, Job, LocalLauncher, Options};
 use era_harness::stop::Stop;
-use era_harness::store::{CellState, Store, Verify};
+use era_harness::store::{CellState, Store};
 use indicatif::MultiProgress;
 
 use crate::again::Again;
@@ -15,13 +13,6 @@ use crate::progress::{self, Tally};
 use crate::selection::{Chosen, Planned};
 use crate::survey::Standing;
 use crate::text;
-
-/// Time between asking a worker for its last checkpoint and ending it: a full replay buffer is written in a second or
-/// two, to a slow disk in ten.
-const GRACE: Duration = Duration::from_secs(30);
-
-/// Time between two looks at a cell that another command trains.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// All that training needs.
 pub(crate) struct Training<'a> {
@@ -64,34 +55,31 @@ impl Trained {
 }
 
 impl Training<'_> {
-    /// Trains the cells `open`. Cells that another command is training are waited for: when that one leaves them
-    /// unfinished, they are trained here.
+    /// Trains the cells `open`. Those that another command is training come last: their workers wait for it, and take
+    /// over what it leaves unfinished.
     pub(crate) fn run(&self, open: Vec<usize>) -> Result<Trained, Fault> {
         let mut trained = Trained::default();
-        let (mut busy, mut next): (Vec<usize>, Vec<usize>) =
-            open.into_iter().partition(|&cell| self.busy(cell));
-        loop {
-            if !next.is_empty() {
-                self.round(&next, &mut trained)?;
-            }
-            if self.stop.requested() {
-                trained.stopped += busy.len();
-                trained.interrupted = true;
-                return Ok(trained);
-            }
-            if busy.is_empty() {
-                return Ok(trained);
-            }
-            (busy, next) = self.wait(busy, &mut trained)?;
+        let is_busy = |&cell: &usize| matches!(self.standings[cell].state, CellState::Running);
+        let (busy, free): (Vec<usize>, Vec<usize>) = open.into_iter().partition(is_busy);
+        if !busy.is_empty() {
+            let cells = text::count(busy.len(), "cell");
+            eprintln!("{cells} being trained by another command: waited for, after all others");
         }
-    }
-
-    fn busy(&self, cell: usize) -> bool {
-        matches!(self.standings[cell].state, CellState::Running)
+        for cells in [free, busy] {
+            match self.stop.requested() {
+                true => trained.stopped += cells.len(),
+                false => self.round(&cells, &mut trained)?,
+            }
+        }
+        trained.interrupted = self.stop.requested();
+        Ok(trained)
     }
 
     /// Trains cells side by side, and puts new records in the place of old ones.
     fn round(&self, cells: &[usize], trained: &mut Trained) -> Result<(), Fault> {
+        if cells.is_empty() {
+            return Ok(());
+        }
         let jobs = cells
             .iter()
             .map(|&cell| self.job(cell))
@@ -107,7 +95,7 @@ impl Training<'_> {
         let mut observer = progress::observer(Tally::new(expected, self.jobs), self.bars);
         let options = Options {
             jobs: self.jobs,
-            grace: GRACE,
+            grace: self.args.grace,
             stop: self.stop.clone(),
         };
         let outcome = schedule::run(&jobs, &self.launcher()?, observer.as_mut(), &options);
@@ -154,39 +142,5 @@ impl Training<'_> {
             command: std::iter::once(program.into()).chain(arguments).collect(),
             env: Vec::new(),
         })
-    }
-
-    /// Waits until another command has left at least one of the `busy` cells, or until a request to stop. Gives those
-    /// still busy, and those left unfinished, which are trained here.
-    fn wait(
-        &self,
-        busy: Vec<usize>,
-        trained: &mut Trained,
-    ) -> Result<(Vec<usize>, Vec<usize>), Fault> {
-        eprintln!(
-            "waiting for {} that another command trains",
-            text::count(busy.len(), "cell")
-        );
-        loop {
-            let (mut still, mut left) = (Vec::new(), Vec::new());
-            for &cell in &busy {
-                let planned = &self.chosen.cells[cell];
-                match self
-                    .store
-                    .state(&self.args.selection.scale, &planned.cell, Verify::Full)?
-                {
-                    CellState::Running => still.push(cell),
-                    CellState::Done(_) => trained.done += 1,
-                    CellState::Failed(failure) => trained.failed.push((cell, failure)),
-                    CellState::Missing | CellState::Partial { .. } | CellState::Damaged(_) => {
-                        left.push(cell)
-                    }
-                }
-            }
-            if still.len() < busy.len() || self.stop.requested() {
-                return Ok((still, left));
-            }
-            std::thread::sleep(LOOK_AGAIN);
-        }
     }
 }

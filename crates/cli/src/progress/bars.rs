@@ -70,6 +70,7 @@ impl Observer for Bars {
 
     fn progress(&mut self, job: &Job, progress: &Progress) {
         self.tally.progress(job, progress);
+        self.draw();
     }
 
     fn ended(&mut self, job: &Job, result: &JobResult, took: Duration) {

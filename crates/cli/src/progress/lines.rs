@@ -25,7 +25,7 @@ impl Lines {
         }
     }
 
-    fn say(&mut self, line: &str) {
+    fn say(&self, line: &str) {
         eprintln!("{line}");
     }
 }
@@ -38,6 +38,7 @@ impl Observer for Lines {
 
     fn progress(&mut self, job: &Job, progress: &Progress) {
         self.tally.progress(job, progress);
+        self.tick();
     }
 
     fn ended(&mut self, job: &Job, result: &JobResult, took: Duration) {

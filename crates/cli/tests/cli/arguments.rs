@@ -1,0 +1,93 @@
+//! What the command line says about itself, and what it refuses.
+
+use crate::support::Folder;
+
+const ONE: &str = "
+suite: mock
+about: one cell
+matrix: {task: mock/steps, method: mock-sgd, seed: 1}
+scales: {smoke: {}}
+";
+
+#[test]
+fn help() {
+    let folder = Folder::with(ONE);
+    for command in [
+        "--help",
+        "reproduce --help",
+        "reproduce -h",
+        "report -h",
+        "paper -h",
+    ] {
+        let ended = folder.era(command);
+        assert_eq!(ended.code, Some(0));
+        insta::assert_snapshot!(
+            format!("help {command}").replace([' ', '-'], "_"),
+            ended.out
+        );
+    }
+}
+
+#[test]
+fn wrong_arguments_end_with_2() {
+    let folder = Folder::with(ONE);
+    for args in [
+        "",
+        "reproduse",
+        "reproduce --jobs 0",
+        "reproduce --budget 20",
+        "reproduce --only task",
+        "reproduce --list --why x",
+        "paper --pdf --check",
+    ] {
+        let ended = folder.era(args);
+        assert_eq!(ended.code, Some(2), "{args}: {}", ended.err);
+    }
+}
+
+#[test]
+fn names_that_nothing_has() {
+    let folder = Folder::with(ONE);
+    for (args, code, said) in [
+        ("--suite mok", 3, "there are: mock"),
+        // Only a file that is named reaches the mock suite.
+        ("--suite all", 3, "there are: mock"),
+        ("--suite gone.yaml", 3, "gone.yaml"),
+        ("--suite mock --scale cpu", 3, "smoke"),
+        ("--suite mock --only method=sgd", 3, "mock-sgd"),
+        ("--suite mock --device cuda:0", 5, "it has: flex"),
+    ] {
+        let ended = folder.era(&format!("reproduce --list {args}"));
+        assert_eq!(ended.code, Some(code), "{args}: {}", ended.err);
+        assert!(ended.err.contains(said), "{args}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_path_is_an_experiment() {
+    let folder = Folder::with(ONE);
+    let ended = folder.era("reproduce --list --suite experiments/mock.yaml");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    folder.write("experiments/ablations/deep.yaml", ONE);
+    assert_eq!(
+        folder.era("reproduce --list --suite ablations/deep").code,
+        Some(0)
+    );
+}
+
+#[test]
+fn completions_name_the_subcommands() {
+    let folder = Folder::with(ONE);
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = folder.era(&format!("completions {shell}"));
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.out.contains("reproduce"), "{shell}");
+    }
+}
+
+#[test]
+fn native_parts_that_are_there_are_not_needed() {
+    let folder = Folder::with(ONE);
+    let ended = folder.era("needs --suite mock");
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""));
+}

@@ -1,0 +1,9 @@
+//! The binary from outside: what a user, a script, a signal and a broken disk see of it.
+
+mod arguments;
+mod faults;
+mod files;
+mod listing;
+mod resume;
+mod support;
+mod together;

@@ -1,0 +1,147 @@
+//! Interrupted runs end where uninterrupted ones end, bit for bit.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use crate::support::{Folder, run_json, until};
+
+/// Two cells of about half a second.
+const SLOW: &str = "
+suite: mock
+about: slow descent
+matrix: {task: mock/quadratic, method: [mock-sgd, mock-momentum], seed: 1}
+params: {steps: 250, sleep_ms: 2, eval_every: 5}
+scales: {smoke: {}}
+";
+
+/// Numbers from `low` to `high` that look random and are the same each time (the generator of Numerical Recipes).
+fn seeded(seed: u32, low: u64, high: u64) -> impl Iterator<Item = u64> {
+    let step = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    std::iter::successors(Some(seed), step)
+        .skip(1)
+        .map(move |state| low + u64::from(state >> 8) % (high - low))
+}
+
+/// Starts a run, and once `bytes` more of metrics are written gives it to `end`.
+fn once_written(folder: &Folder, args: &str, bytes: u64) -> crate::support::Started {
+    let goal = folder.written() + bytes;
+    let started = folder.start(&format!(
+        "reproduce --suite mock --checkpoint-every 7x {args}"
+    ));
+    until("metrics are written", || {
+        folder.written() >= goal || folder.stored().len() == 2
+    });
+    started
+}
+
+#[test]
+fn killed_at_three_moments_and_resumed_it_ends_as_if_it_had_not_been() {
+    let (whole, cut) = (Folder::with(SLOW), Folder::with(SLOW));
+    assert_eq!(whole.reproduce("").code, Some(0));
+    for bytes in seeded(7, 500, 4000).take(3) {
+        once_written(&cut, "", bytes).cut();
+    }
+    let attempts = run_json(&cut.cell("mock-sgd"))["attempts"].as_u64();
+    assert!(
+        attempts.is_some_and(|attempts| attempts >= 2),
+        "it was not interrupted: {attempts:?}"
+    );
+    let ended = cut.reproduce("");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("resume "), "{}", ended.err);
+    assert_eq!(cut.stored(), whole.stored());
+    assert_eq!(whole.stored().len(), 2);
+}
+
+#[test]
+fn as_many_jobs_as_one_likes() {
+    let folders = ["--jobs 1", "--jobs 2", "--jobs 7"].map(|jobs| {
+        let folder = Folder::with(SLOW);
+        assert_eq!(folder.reproduce(jobs).code, Some(0));
+        folder
+    });
+    let [one, two, seven] = folders.map(|folder| folder.stored());
+    assert_eq!(one, two);
+    assert_eq!(one, seven);
+}
+
+#[test]
+fn an_interrupt_writes_checkpoints_and_resumes() {
+    let (whole, cut) = (Folder::with(SLOW), Folder::with(SLOW));
+    assert_eq!(whole.reproduce("").code, Some(0));
+    // A checkpoint only when it is asked for by the interrupt.
+    let running = once_written(&cut, "--checkpoint-every 1h", 2000);
+    running.signal(Signal::SIGINT);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(130), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("interrupted: 0 cells finished, 2 to go on with"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(ended.out, "");
+    let list = cut.reproduce("--list").out;
+    assert_eq!(list.matches("at step").count(), 2, "{list}");
+    let resumed = cut.reproduce("");
+    assert_eq!(resumed.err.matches("resume ").count(), 2, "{}", resumed.err);
+    assert_eq!(cut.stored(), whole.stored());
+}
+
+#[test]
+fn workers_end_with_their_driver() {
+    let (whole, cut) = (Folder::with(SLOW), Folder::with(SLOW));
+    assert_eq!(whole.reproduce("").code, Some(0));
+    let running = once_written(&cut, "", 1000);
+    let workers = running.workers();
+    assert!(!workers.is_empty());
+    running.signal(Signal::SIGKILL);
+    let alive = |worker: &Pid| fs::exists(format!("/proc/{worker}")).unwrap();
+    until("the workers are gone", || !workers.iter().any(alive));
+    assert_eq!(
+        cut.stored().len(),
+        0,
+        "the workers should not have trained on to the end"
+    );
+    assert_eq!(cut.reproduce("").code, Some(0));
+    assert_eq!(cut.stored(), whole.stored());
+}
+
+#[test]
+fn the_last_good_checkpoint_counts() {
+    let (whole, cut) = (Folder::with(SLOW), Folder::with(SLOW));
+    assert_eq!(whole.reproduce("").code, Some(0));
+    once_written(&cut, "", 6000).cut();
+    for cell in cut.cells() {
+        let mut files: Vec<_> = fs::read_dir(cell.join("checkpoint"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|ending| ending == "safetensors")
+            })
+            .collect();
+        files.sort();
+        assert_eq!(files.len(), 2, "two checkpoints are kept");
+        let newest = files.pop().unwrap();
+        let bytes = fs::read(&newest).unwrap();
+        fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    let ended = cut.reproduce("");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended.err.contains("resume "),
+        "it began from scratch: {}",
+        ended.err
+    );
+    assert_eq!(
+        ended.err.matches("checkpoint").count(),
+        2,
+        "it does not say so: {}",
+        ended.err
+    );
+    assert_eq!(cut.stored(), whole.stored());
+}
