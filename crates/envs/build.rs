@@ -7,10 +7,10 @@ const LINK_DIR: &str = "MUJOCO_DYNAMIC_LINK_DIR";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-env-changed={LINK_DIR}");
     if env::var_os("CARGO_FEATURE_MUJOCO").is_none() {
         return;
     }
+    println!("cargo::rerun-if-env-changed={LINK_DIR}");
     // Said here too, since what mujoco-rs says knows nothing of this project's commands.
     let Some(library) = env::var(LINK_DIR)
         .ok()

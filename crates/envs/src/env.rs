@@ -55,7 +55,7 @@ pub trait Env: fmt::Debug + Send {
 }
 
 /// Why an environment could not be made or could not go on. Reads after "failed to".
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EnvError {
     /// No task has this name.
     #[error("find the task `{name}`")]
@@ -79,7 +79,7 @@ pub enum EnvError {
         /// What is wrong with the file.
         reason: String,
     },
-    /// An action is not `act_dim` finite numbers.
+    /// An action is not finite.
     #[error("step {task}: component {index} of the action is {value}")]
     Action {
         /// The task.
@@ -87,7 +87,17 @@ pub enum EnvError {
         /// Which component.
         index: usize,
         /// What stands there.
-        value: String,
+        value: f32,
+    },
+    /// An action has another length than the task's.
+    #[error("step {task}: its actions have {expected} components, not {found}")]
+    ActionLength {
+        /// The task.
+        task: &'static str,
+        /// `act_dim`.
+        expected: usize,
+        /// Components given.
+        found: usize,
     },
     /// The simulation left the finite numbers, or came so close that the engine gave up.
     #[error("step {task}: the simulation diverged ({what})")]

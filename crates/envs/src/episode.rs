@@ -125,18 +125,16 @@ impl Episode {
     /// Widens the action; refuses one that would poison the simulation.
     fn take(&mut self, action: &[f32]) -> Result<(), EnvError> {
         let task = self.spec.name;
-        let refused = |index: usize, value: String| EnvError::Action { task, index, value };
         if action.len() != self.action.len() {
-            let value = format!(
-                "not expected: it has {} components, not {}",
-                self.action.len(),
-                action.len()
-            );
-            return Err(refused(action.len(), value));
+            return Err(EnvError::ActionLength {
+                task,
+                expected: self.action.len(),
+                found: action.len(),
+            });
         }
         for (index, (wide, &value)) in self.action.iter_mut().zip(action).enumerate() {
             if !value.is_finite() {
-                return Err(refused(index, value.to_string()));
+                return Err(EnvError::Action { task, index, value });
             }
             *wide = f64::from(value);
         }

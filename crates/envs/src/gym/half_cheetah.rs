@@ -80,12 +80,66 @@ mod rules {
 
     #[cfg(test)]
     mod tests {
-        use super::HalfCheetah;
-        use crate::gym::simulated::golden;
+        use rand_chacha::ChaCha8Rng;
+        use rand_chacha::rand_core::SeedableRng;
+
+        use super::{HalfCheetah, RESET_NOISE};
+        use crate::gym::sim::Sim;
+        use crate::gym::simulated::{Rules, check};
 
         #[test]
         fn it_steps_as_gymnasium_does() {
-            golden::replay::<HalfCheetah>(include_str!("../../tests/fixtures/half_cheetah.json"));
+            check::replay::<HalfCheetah>(include_str!("../../tests/fixtures/half_cheetah.json"));
+        }
+
+        #[test]
+        fn a_simulation_that_blew_up_is_an_error() {
+            check::diverge::<HalfCheetah>();
+        }
+
+        /// Mean, standard deviation and largest size of `values`.
+        fn moments(values: &[f64]) -> (f64, f64, f64) {
+            let count = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / count;
+            let variance = values
+                .iter()
+                .map(|value| (value - mean).powi(2))
+                .sum::<f64>()
+                / count;
+            let largest = values
+                .iter()
+                .fold(0.0_f64, |largest, value| largest.max(value.abs()));
+            (mean, variance.sqrt(), largest)
+        }
+
+        /// Uniform positions: deviation 0.1/√3 and no value beyond 0.1. Normal velocities: deviation 0.1, and of 18,000
+        /// the largest between 3.4 and 5.2 deviations but once in a thousand times. The bounds on means and deviations
+        /// are five standard errors wide.
+        #[test]
+        fn it_starts_where_gymnasium_does() {
+            let mut sim = Sim::load("test", HalfCheetah::MODEL, HalfCheetah::SUBSTEPS).unwrap();
+            let mut rng = ChaCha8Rng::seed_from_u64(2);
+            sim.reset();
+            let (qpos, qvel) = (sim.qpos().to_vec(), sim.qvel().to_vec());
+            let (mut positions, mut velocities) = (Vec::new(), Vec::new());
+            for _ in 0..2000 {
+                sim.reset();
+                HalfCheetah::scatter(&mut sim, &mut rng);
+                positions.extend(sim.qpos().iter().zip(&qpos).map(|(q, start)| q - start));
+                velocities.extend(sim.qvel().iter().zip(&qvel).map(|(v, start)| v - start));
+            }
+            let (mean, deviation, largest) = moments(&positions);
+            assert!(mean.abs() < 2.2e-3 && (deviation - RESET_NOISE / 3.0_f64.sqrt()).abs() < 1e-3);
+            assert!(
+                largest <= RESET_NOISE && largest > 0.999 * RESET_NOISE,
+                "{largest}"
+            );
+            let (mean, deviation, largest) = moments(&velocities);
+            assert!(mean.abs() < 3.8e-3 && (deviation - RESET_NOISE).abs() < 2.7e-3);
+            assert!(
+                largest > 3.4 * RESET_NOISE && largest < 5.2 * RESET_NOISE,
+                "{largest}"
+            );
         }
     }
 }

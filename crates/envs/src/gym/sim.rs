@@ -5,27 +5,23 @@ use std::path::PathBuf;
 use std::sync::Once;
 
 use mujoco_rs::mujoco_c::{mjtState, mjtWarning};
-use mujoco_rs::prelude::{MjData, MjModel, log_config, set_log_config};
+use mujoco_rs::prelude::{MjData, MjLogMessage, MjModel, MjtLogLevel, set_log_handler};
 
 use crate::env::EnvError;
 
 /// All that steps depend on: positions, velocities, time, warm start of the solver, controls, applied forces.
 const STATE: u32 = mjtState::mjSTATE_INTEGRATION as u32;
 
-/// Warnings after which MuJoCo resets the simulation by itself, with what they are about.
-const FATAL: [(mjtWarning, &str); 3] = [
-    (
-        mjtWarning::mjWARN_BADQPOS,
-        "a position is not finite or too large",
-    ),
-    (
-        mjtWarning::mjWARN_BADQVEL,
-        "a velocity is not finite or too large",
-    ),
-    (
-        mjtWarning::mjWARN_BADQACC,
-        "an acceleration is not finite or too large",
-    ),
+/// What MuJoCo warns of, in the order of `mjtWarning`. After each of them the simulation is no longer that of the model;
+/// after the three about positions, velocities and accelerations MuJoCo has even reset it.
+const WARNINGS: [&str; mjtWarning::mjNWARNING as usize] = [
+    "the inertia matrix is singular",
+    "there are too many contacts",
+    "there are too many constraints",
+    "a position is not finite or too large",
+    "a velocity is not finite or too large",
+    "an acceleration is not finite or too large",
+    "a control is not finite or too large",
 ];
 
 /// One model and its state.
@@ -43,7 +39,7 @@ pub(crate) struct Sim {
 impl Sim {
     /// Loads `model`, a file among Gymnasium's; a step of the task is `substeps` of the simulation.
     pub(crate) fn load(task: &'static str, model: &str, substeps: u32) -> Result<Self, EnvError> {
-        keep_log_files_away();
+        keep_quiet();
         let path = models().join(model);
         let refused = |reason: String| EnvError::Model { task, reason };
         if !path.is_file() {
@@ -99,14 +95,11 @@ impl Sim {
         for _ in 0..self.substeps {
             self.data.step();
         }
-        let warnings = &self.data.ffi().warning;
-        match FATAL
-            .iter()
-            .find(|(warning, _)| warnings[*warning as usize].number > 0)
-        {
+        let counts = self.data.ffi().warning.iter().map(|warning| warning.number);
+        match counts.zip(WARNINGS).find(|(count, _)| *count > 0) {
             Some((_, what)) => Err(EnvError::Diverged {
                 task: self.task,
-                what: (*what).to_owned(),
+                what: what.to_owned(),
             }),
             None => Ok(()),
         }
@@ -142,15 +135,20 @@ fn models() -> PathBuf {
     }
 }
 
-/// MuJoCo writes its warnings to `MUJOCO_LOG.TXT` in the current folder, whatever that is; standard error is enough.
-fn keep_log_files_away() {
+/// MuJoCo writes what it has to say to `MUJOCO_LOG.TXT` in the current folder, whatever that is. Here only its last words
+/// count: it ends the process after an error. Its warnings are looked for after every step.
+fn keep_quiet() {
+    fn handle(message: &MjLogMessage) {
+        if message.level() == MjtLogLevel::mjLOG_ERROR {
+            eprintln!("mujoco: {}", message.subject());
+        }
+    }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let config = log_config().with_logto_file(false);
-        #[expect(unsafe_code, reason = "the configuration is global to MuJoCo")]
+        #[expect(unsafe_code, reason = "MuJoCo has one handler for all threads")]
         // SAFETY: MuJoCo is used by this module alone, and there only after this call has returned.
         unsafe {
-            set_log_config(config);
+            set_log_handler(handle);
         }
     });
 }

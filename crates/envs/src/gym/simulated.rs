@@ -73,9 +73,9 @@ impl<R: Rules> Env for Simulated<R> {
     }
 }
 
-/// Replays trajectories that Gymnasium recorded.
+/// Tests that every task has.
 #[cfg(test)]
-pub(crate) mod golden {
+pub(crate) mod check {
     use rand_chacha::rand_core::SeedableRng;
     use serde::Deserialize;
 
@@ -134,5 +134,23 @@ pub(crate) mod golden {
                 assert_eq!(step.terminated, trajectory.terminated.data[at], "end {at}");
             }
         }
+    }
+
+    /// A velocity beyond MuJoCo's bound (1e10) makes it reset the simulation and go on; the task must not.
+    pub(crate) fn diverge<R: Rules>() {
+        let mut env = Simulated::<R>::load().unwrap();
+        let mut obs = vec![0.0; R::SPEC.obs_dim];
+        env.reset(&mut ChaCha8Rng::seed_from_u64(3), &mut obs);
+        let whole = env.state();
+        env.sim.qvel_mut()[0] = 1e11;
+        let error = env.step(&vec![0.0; R::SPEC.act_dim], &mut obs).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("a velocity is not finite or too large"),
+            "{error}"
+        );
+        env.set_state(&whole).unwrap();
+        env.step(&vec![0.0; R::SPEC.act_dim], &mut obs).unwrap();
     }
 }
