@@ -1,4 +1,25 @@
 //! The run context: what a method gets from the harness while it trains.
+//!
+//! The loop of a method that can be killed at any moment and resumed to the same end:
+//!
+//! ```
+//! # use era_harness::TrainError;
+//! # use era_harness::run::{Checkpoint, Run};
+//! fn train(steps: u64, run: &mut Run) -> Result<(), TrainError> {
+//!     // Networks, optimisers and buffers come back from the arrays of the checkpoint.
+//!     let mut step = run.resume()?.map_or(0, |checkpoint| checkpoint.step);
+//!     while step < steps {
+//!         step += 1;
+//!         // Learn; random numbers of this step come from `run.streams().at("purpose", step)`.
+//!         run.log(step, &[("train/loss", 1.0 / step as f64)])?;
+//!         // Last in a step, so that a checkpoint holds all that was logged up to its step.
+//!         if run.checkpoint_due() {
+//!             run.save(&Checkpoint { step, ..Checkpoint::default() })?;
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
 use std::cell::Cell as Counter;
 use std::path::{Path, PathBuf};

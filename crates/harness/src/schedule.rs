@@ -208,7 +208,7 @@ impl Scheduler<'_> {
                 Ok((place, Event::Message(message))) => self.message(place, &message),
                 Ok((place, Event::Exited(exit))) => self.exited(place, &exit),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    self.observer.tick()
+                    self.observer.tick();
                 }
             }
             self.enforce();
@@ -264,8 +264,18 @@ impl Scheduler<'_> {
         };
         let running = self.running.swap_remove(index);
         let took = running.began.elapsed();
-        let Running { before, timed_out, stopped, .. } = running;
-        let seen = Seen { before, timed_out, stopped, took };
+        let Running {
+            before,
+            timed_out,
+            stopped,
+            ..
+        } = running;
+        let seen = Seen {
+            before,
+            timed_out,
+            stopped,
+            took,
+        };
         let result = verdict::verdict(&self.jobs[place], exit, &seen);
         self.end(place, result, took);
     }

@@ -129,7 +129,7 @@ pub fn read_seal(path: &Path) -> Result<Seal, SealError> {
         .flatten()
         .find(|entry| entry.key == HASH_KEY)
         .and_then(|entry| entry.value.clone())
-        .ok_or_else(|| damaged(path, "it carries no hash of its rows"))?;
+        .ok_or_else(|| damaged(path, &"it carries no hash of its rows"))?;
     Ok(Seal {
         rows: metadata.num_rows().cast_unsigned(),
         hash,
@@ -142,7 +142,7 @@ pub fn read_seal(path: &Path) -> Result<Seal, SealError> {
 /// The file cannot be read or is damaged; the rows are not held against their hash ([`seal`] does that).
 pub fn read(path: &Path) -> Result<Vec<Row>, SealError> {
     let reader = open(path)?;
-    let wrong = |error: ParquetError| damaged(path, error);
+    let wrong = |error: ParquetError| damaged(path, &error);
     let mut rows = Vec::new();
     for record in reader.get_row_iter(None).map_err(wrong)? {
         let record = record.map_err(wrong)?;
@@ -158,10 +158,10 @@ pub fn read(path: &Path) -> Result<Vec<Row>, SealError> {
 
 fn open(path: &Path) -> Result<SerializedFileReader<std::fs::File>, SealError> {
     let file = std::fs::File::open(path).map_err(failed("open", path))?;
-    SerializedFileReader::new(file).map_err(|error| damaged(path, error))
+    SerializedFileReader::new(file).map_err(|error| damaged(path, &error))
 }
 
-fn damaged(path: &Path, reason: impl ToString) -> SealError {
+fn damaged(path: &Path, reason: &dyn ToString) -> SealError {
     SealError::Damaged {
         path: path.to_path_buf(),
         reason: reason.to_string(),

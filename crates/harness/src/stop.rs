@@ -39,15 +39,34 @@ impl Stop {
     /// # Errors
     /// The operating system refused to install the handlers.
     pub fn on_signals(&self) -> io::Result<()> {
+        self.handle_signals(|_| {})
+    }
+
+    /// As [`Stop::on_signals`] for a process that has nobody else to end it: the second signal does what it does to a
+    /// process without a handler.
+    ///
+    /// # Errors
+    /// The operating system refused to install the handlers.
+    pub fn on_signals_of_worker(&self) -> io::Result<()> {
+        let stop = self.clone();
+        self.handle_signals(move |signal| {
+            if stop.urgent() {
+                // Ends the process; an error would mean that it has no default, which both signals have.
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        })
+    }
+
+    fn handle_signals(&self, then: impl Fn(i32) + Send + 'static) -> io::Result<()> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let stop = self.clone();
-        std::thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || {
-                for _ in signals.forever() {
-                    stop.request();
-                }
-            })?;
+        let thread = std::thread::Builder::new().name("signals".into());
+        thread.spawn(move || {
+            for signal in signals.forever() {
+                stop.request();
+                then(signal);
+            }
+        })?;
         Ok(())
     }
 

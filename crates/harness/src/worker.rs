@@ -27,7 +27,7 @@ pub struct WorkerOptions {
     pub checkpoint_every: CheckpointEvery,
     /// Speak the progress protocol ([`Message`](crate::protocol::Message)) on standard output.
     pub progress: bool,
-    /// Request that ends the run with a checkpoint. The caller links it to signals ([`Stop::on_signals`]) and, when a
+    /// Request that ends the run with a checkpoint. The caller links it to signals ([`Stop::on_signals_of_worker`]) and, when a
     /// driver holds the other end of standard input, to its end ([`Stop::on_end_of_input`]).
     pub stop: Stop,
     /// Versions by name, for the record: `era`, `rustc`, `burn`…
@@ -130,7 +130,7 @@ pub fn train(
             ..
         }) => run::clean_up(dir)?,
         CellState::Damaged(reason) => {
-            warn(format_args!("{}: {reason}; it is trained again", cell.id()))
+            warn(format_args!("{}: {reason}; it is trained again", cell.id()));
         }
         CellState::Missing
         | CellState::Running

@@ -31,12 +31,12 @@ pub fn read_run(dir: &Path) -> Result<Option<RunRecord>, StoreError> {
 
 /// Writes `cell.json`.
 pub(crate) fn write_cell(dir: &Path, cell: &Cell) -> Result<(), StoreError> {
-    write(dir.join(CELL), cell)
+    write(&dir.join(CELL), cell)
 }
 
 /// Writes `run.json`.
 pub(crate) fn write_run(dir: &Path, record: &RunRecord) -> Result<(), StoreError> {
-    write(dir.join(RUN), record)
+    write(&dir.join(RUN), record)
 }
 
 fn read<T: DeserializeOwned>(path: PathBuf, known: u32) -> Result<Option<T>, StoreError> {
@@ -57,9 +57,9 @@ fn read<T: DeserializeOwned>(path: PathBuf, known: u32) -> Result<Option<T>, Sto
     Ok(Some(serde_json::from_value(value).map_err(damaged)?))
 }
 
-fn write<T: Serialize>(path: PathBuf, document: &T) -> Result<(), StoreError> {
+fn write<T: Serialize>(path: &Path, document: &T) -> Result<(), StoreError> {
     let mut text = serde_json::to_vec_pretty(document)
-        .map_err(|error| files::failed("write", &path)(error.into()))?;
+        .map_err(|error| files::failed("write", path)(error.into()))?;
     text.push(b'\n');
-    Ok(files::write_whole(&path, &text)?)
+    Ok(files::write_whole(path, &text)?)
 }
