@@ -9,24 +9,25 @@ use crate::failure::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Only this file of benchmarks: bootstrap, steps, policy, update…
+    #[arg(long, value_name = "NAME", default_value = "*")]
+    bench: String,
+
     /// What criterion gets, for example a part of a benchmark's name
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     criterion: Vec<String>,
 }
 
-/// The packages with benchmarks.
-const PACKAGES: [&str; 2] = ["era-stats", "era-control"];
-
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<ExitCode, Failure> {
-    let features = era::features(sh, "era-control");
-    let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
-    let criterion = &args.criterion;
-    // `--benches` would also run the unit tests of libraries, which do not know criterion's arguments.
+    let Args { bench, criterion } = args;
+    let features = era::features(sh, "era-cli");
+    // The whole workspace even for one file: chosen packages would resolve other features, and compile burn again.
     cmd!(
         sh,
-        "cargo bench {packages...} {features...} --bench * -- {criterion...}"
+        "cargo bench --workspace {features...} --bench {bench} -- {criterion...}"
     )
     .quiet()
-    .run()?;
+    .run()
+    .map_err(|_| Failure::new("failed to run the benchmarks; cargo says why above"))?;
     Ok(ExitCode::SUCCESS)
 }
