@@ -7,6 +7,9 @@ use std::process::Command;
 /// Packages whose version goes into every record, where the lock file has them.
 const RECORDED: [&str; 2] = ["burn", "mujoco-rs"];
 
+/// Where feature `mujoco` finds its library, as `crates/envs/build.rs` says.
+const MUJOCO: &str = "MUJOCO_DYNAMIC_LINK_DIR";
+
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../..");
     println!("cargo:rustc-env=ERA_COMMIT={}", commit(&root));
@@ -15,6 +18,15 @@ fn main() {
         "cargo:rustc-env=ERA_VERSIONS={}",
         versions(&root.join("Cargo.lock"))
     );
+    mujoco();
+}
+
+/// Lets the program find MuJoCo's library where the build did: the rpath of `era-envs` stays in its own package.
+fn mujoco() {
+    println!("cargo:rerun-if-env-changed={MUJOCO}");
+    if let (Some(_), Ok(library)) = (env::var_os("CARGO_FEATURE_MUJOCO"), env::var(MUJOCO)) {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{library}");
+    }
 }
 
 /// The commit, with `-dirty` when what the program is built from differs from it; `unknown` outside git.
