@@ -35,7 +35,8 @@ impl Compensation {
 ///
 /// How delta is kept from becoming negative, its optimiser and its learning rate are not stated in the sources. Here
 /// delta = softplus(rho) with a free parameter rho: it cannot become negative, and unlike exp it grows linearly, so that a steady
-/// shortfall does not make the step explode.
+/// shortfall does not make the step explode. Near 0 it moves slowly (its slope is about delta there): start it where it can act, say
+/// at log 2 per dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LearnedDelta {

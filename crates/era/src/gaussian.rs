@@ -3,7 +3,7 @@
 use crate::compensation::Compensation;
 use crate::error::Error;
 use crate::real::Real;
-use crate::special::exp;
+use crate::special::{clip, exp};
 use serde::{Deserialize, Serialize};
 
 /// L = log sqrt(2 pi e): the entropy of a normal distribution with standard deviation 1, in nats.
@@ -183,19 +183,13 @@ impl GaussianEra {
     ///
     /// # Panics
     /// When the lengths differ or are no multiple of D.
+    #[inline]
     pub fn log_std<T: Real>(&self, raw: &[T], log_std: &mut [T]) {
         let dims = self.check(raw.len(), log_std.len());
-        let GaussianEraConfig {
-            log_std_min,
-            log_std_max,
-            ..
-        } = self.config;
-        for (raw, out) in raw.chunks_exact(dims).zip(log_std.chunks_exact_mut(dims)) {
-            let softmax = Softmax::of(raw);
-            for (raw, out) in raw.iter().zip(out) {
-                let value = self.slope * softmax.at(*raw) + log_std_max;
-                *out = T::from_f64(value.clamp(log_std_min, log_std_max));
-            }
+        softmax(raw, log_std, dims);
+        let (low, high) = (self.config.log_std_min, self.config.log_std_max);
+        for out in log_std {
+            *out = T::from_f64(clip(self.slope * out.to_f64() + high, low, high));
         }
     }
 
@@ -205,20 +199,21 @@ impl GaussianEra {
     ///
     /// # Panics
     /// When the lengths differ or are no multiple of D.
+    #[inline]
     pub fn log_std_vjp<T: Real>(&self, raw: &[T], grad: &[T], grad_raw: &mut [T]) {
         let dims = self.check(raw.len(), grad.len());
         self.check(raw.len(), grad_raw.len());
-        let rows = raw.chunks_exact(dims).zip(grad.chunks_exact(dims));
-        for ((raw, grad), out) in rows.zip(grad_raw.chunks_exact_mut(dims)) {
-            let softmax = Softmax::of(raw);
+        softmax(raw, grad_raw, dims);
+        for (grad, out) in grad.chunks_exact(dims).zip(grad_raw.chunks_exact_mut(dims)) {
             let mut mean = 0.0;
-            for (raw, grad) in raw.iter().zip(grad) {
-                let p = softmax.at(*raw);
-                mean += p * self.pass(p, grad.to_f64());
+            for (grad, share) in grad.iter().zip(&*out) {
+                let share = share.to_f64();
+                mean += share * self.pass(share, grad.to_f64());
             }
-            for ((raw, grad), out) in raw.iter().zip(grad).zip(out) {
-                let p = softmax.at(*raw);
-                *out = T::from_f64(self.slope * p * (self.pass(p, grad.to_f64()) - mean));
+            for (grad, out) in grad.iter().zip(out) {
+                let share = out.to_f64();
+                let grad = self.pass(share, grad.to_f64());
+                *out = T::from_f64(self.slope * share * (grad - mean));
             }
         }
     }
@@ -240,19 +235,16 @@ impl GaussianEra {
     /// When the length of `raw` is no multiple of D.
     pub fn audit<T: Real>(&self, raw: &[T]) -> impl Iterator<Item = RowAudit> {
         let dims = self.check(raw.len(), raw.len());
-        let GaussianEraConfig {
-            log_std_min,
-            log_std_max,
-            ..
-        } = self.config;
+        let (low, high) = (self.config.log_std_min, self.config.log_std_max);
         raw.chunks_exact(dims).map(move |raw| {
-            let softmax = Softmax::of(raw);
+            let mut shares = vec![0.0; dims];
+            softmax(raw, &mut shares, dims);
             let mut entropy = 0.0;
             let mut clipped = 0;
-            for raw in raw {
-                let value = self.slope * softmax.at(*raw) + log_std_max;
-                clipped += usize::from(value < log_std_min);
-                entropy += value.clamp(log_std_min, log_std_max) + ENTROPY_OF_UNIT_NORMAL;
+            for share in shares {
+                let value = self.slope * share + high;
+                clipped += usize::from(value < low);
+                entropy += clip(value, low, high) + ENTROPY_OF_UNIT_NORMAL;
             }
             RowAudit {
                 entropy,
@@ -278,27 +270,25 @@ pub fn gaussian_entropy<T: Real>(log_std: &[T]) -> f64 {
         .sum()
 }
 
-/// The softmax of one row, evaluated element by element.
-struct Softmax {
-    max: f64,
-    inverse_sum: f64,
-}
-
-impl Softmax {
-    #[inline(always)]
-    fn of<T: Real>(row: &[T]) -> Self {
-        let max = row
+/// The softmax of each row of `dims`, into `out`; the exponentials are taken over all rows at once, so that they are vectorised.
+#[inline(always)]
+fn softmax<T: Real, U: Real>(raw: &[T], out: &mut [U], dims: usize) {
+    for (raw, out) in raw.chunks_exact(dims).zip(out.chunks_exact_mut(dims)) {
+        let max = raw
             .iter()
             .fold(f64::NEG_INFINITY, |max, x| max.max(x.to_f64()));
-        let sum: f64 = row.iter().map(|x| exp(x.to_f64() - max)).sum();
-        Self {
-            max,
-            inverse_sum: 1.0 / sum,
+        for (raw, out) in raw.iter().zip(out) {
+            *out = U::from_f64(raw.to_f64() - max);
         }
     }
-
-    #[inline(always)]
-    fn at<T: Real>(&self, x: T) -> f64 {
-        exp(x.to_f64() - self.max) * self.inverse_sum
+    for x in &mut *out {
+        *x = U::from_f64(exp(x.to_f64()));
+    }
+    for out in out.chunks_exact_mut(dims) {
+        let sum: f64 = out.iter().map(|x| x.to_f64()).sum();
+        let inverse = 1.0 / sum;
+        for x in out {
+            *x = U::from_f64(x.to_f64() * inverse);
+        }
     }
 }

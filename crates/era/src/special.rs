@@ -16,6 +16,13 @@ const ROUND: f64 = 6_755_399_441_055_744.0;
 const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
+/// x moved into \[low, high\]; unlike `f64::clamp` without a check of the bounds, which would keep a loop from being vectorised.
+#[inline(always)]
+pub(crate) fn clip(x: f64, low: f64, high: f64) -> f64 {
+    let x = if x < low { low } else { x };
+    if x > high { high } else { x }
+}
+
 /// Evaluates a polynomial, lowest coefficient first.
 #[inline(always)]
 fn polynomial<const N: usize>(x: f64, coefficients: &[f64; N]) -> f64 {
@@ -46,8 +53,7 @@ const EXP: [f64; 13] = [
 /// e^x for x in \[-708, 708\], beyond which the nearer end is taken (3e-308 and 3e307, not 0 and infinity).
 #[inline(always)]
 pub(crate) fn exp(x: f64) -> f64 {
-    let x = if x < -708.0 { -708.0 } else { x };
-    let x = if x > 708.0 { 708.0 } else { x };
+    let x = clip(x, -708.0, 708.0);
     let shifted = x * LOG2_E + ROUND;
     let k = shifted - ROUND;
     let r = (x - k * LN_2_HIGH) - k * LN_2_LOW;

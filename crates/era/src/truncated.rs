@@ -3,7 +3,9 @@
 use crate::error::Error;
 use crate::gaussian::ENTROPY_OF_UNIT_NORMAL;
 use crate::real::Real;
-use crate::special::{FRAC_1_SQRT_2PI, LN_SQRT_2PI, exp, ln, tanh, upper_quantile, upper_tail};
+use crate::special::{
+    FRAC_1_SQRT_2PI, LN_SQRT_2PI, clip, exp, ln, tanh, upper_quantile, upper_tail,
+};
 
 /// A normal distribution with location tanh(mean) and scale sigma, restricted to (low, high), independent over dimensions.
 ///
@@ -86,7 +88,7 @@ impl TruncatedNormal {
     pub(crate) fn marginal(&self, mean: f64, log_std: f64) -> Marginal {
         let (squashed, slope) = tanh(mean);
         let inside = squashed > self.low && squashed < self.high;
-        let loc = squashed.clamp(self.low, self.high);
+        let loc = clip(squashed, self.low, self.high);
         let sigma = exp(log_std);
         let below = (loc - self.low) / sigma;
         let above = (self.high - loc) / sigma;
@@ -117,7 +119,7 @@ impl TruncatedNormal {
             "slices of one call must have one length"
         );
         for (mean, action) in mean.iter().zip(action) {
-            *action = T::from_f64(tanh(mean.to_f64()).0.clamp(self.low, self.high));
+            *action = T::from_f64(clip(tanh(mean.to_f64()).0, self.low, self.high));
         }
     }
 
@@ -170,10 +172,7 @@ impl Marginal {
         let is_left = left < right;
         let distance = upper_quantile(if is_left { left } else { right });
         let z = if is_left { -distance } else { distance };
-        let x = self.loc + self.sigma * z;
-        let x = if x < self.low { self.low } else { x };
-        let x = if x > self.high { self.high } else { x };
-        (z, x)
+        (z, clip(self.loc + self.sigma * z, self.low, self.high))
     }
 
     /// With F(x; loc, sigma) = u held fixed: dx/dloc = 1 - w_l - w_h and dx/dlog sigma = sigma (z + A w_l - B w_h), where A and B are
@@ -211,7 +210,7 @@ impl Marginal {
 
     #[inline(always)]
     pub(crate) fn log_prob(&self, action: f64) -> WithGradient {
-        let x = action.clamp(self.low, self.high);
+        let x = clip(action, self.low, self.high);
         let z = (x - self.loc) / self.sigma;
         let (d_mass_loc, spread) = self.mass_derivatives();
         WithGradient {
@@ -222,7 +221,7 @@ impl Marginal {
     }
 
     fn cdf(&self, action: f64) -> f64 {
-        let x = action.clamp(self.low, self.high);
+        let x = clip(action, self.low, self.high);
         let z = (x - self.loc) / self.sigma;
         let (tail, _) = upper_tail(z.abs());
         if z < 0.0 {

@@ -42,7 +42,13 @@ fn evaluate_as<T: Real + Element, const M: usize>(
         "mean, log_std and the third tensor must have one shape"
     );
     let inputs = [&mean, &log_std, &constant].map(host::<T>);
-    let outputs = map(&inputs, function);
+    let inputs = inputs.each_ref().map(Vec::as_slice);
+    // The derivatives cost a third of the work: they are left out where nobody can ask for them.
+    let outputs = if mean.is_tracked() || log_std.is_tracked() {
+        vectorised(|| map::<T, M, true>(inputs, function))
+    } else {
+        vectorised(|| map::<T, M, false>(inputs, function))
+    };
     let mut reduce = reduce.into_iter();
     outputs.map(|output| {
         let reduce = reduce.next().unwrap_or(Reduce::Each);
@@ -50,36 +56,81 @@ fn evaluate_as<T: Real + Element, const M: usize>(
     })
 }
 
-/// The values of a function and its derivatives, row major.
+/// Runs `work` compiled for the widest vectors of this processor. The results do not depend on the width: no operation is fused.
+pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || work(),
+    )
+}
+
+/// The values of a function, row major, and its derivatives if they were asked for.
 struct Output<T> {
     value: Vec<T>,
     d_mean: Vec<T>,
     d_log_std: Vec<T>,
 }
 
-fn map<T: Real, const M: usize>(
-    [mean, log_std, constant]: &[Vec<T>; 3],
+/// Elements evaluated together: a block of each column lives on the stack, in a form that the compiler vectorises.
+const LANES: usize = 32;
+
+#[inline(always)]
+fn map<T: Real, const M: usize, const TRACKED: bool>(
+    inputs: [&[T]; 3],
     function: impl Fn(f64, f64, f64) -> [WithGradient; M],
 ) -> [Output<T>; M] {
-    let n = mean.len();
-    let mut outputs = std::array::from_fn(|_| Output {
-        value: Vec::with_capacity(n),
-        d_mean: Vec::with_capacity(n),
-        d_log_std: Vec::with_capacity(n),
+    let n = inputs[0].len();
+    let column = |wanted: bool| vec![T::from_f64(0.0); if wanted { n } else { 0 }];
+    let mut outputs: [Output<T>; M] = std::array::from_fn(|_| Output {
+        value: column(true),
+        d_mean: column(TRACKED),
+        d_log_std: column(TRACKED),
     });
-    for ((mean, log_std), constant) in mean.iter().zip(log_std).zip(constant) {
-        let results = function(mean.to_f64(), log_std.to_f64(), constant.to_f64());
-        for (output, result) in outputs.iter_mut().zip(results) {
-            output.value.push(T::from_f64(result.value));
-            output.d_mean.push(T::from_f64(result.d_mean));
-            output.d_log_std.push(T::from_f64(result.d_log_std));
+    for start in (0..n).step_by(LANES) {
+        let block = start..n.min(start + LANES);
+        let [mean, log_std, constant] = inputs.map(|input| load(&input[block.clone()]));
+        let mut results = [[[0.0; LANES]; 3]; M];
+        for lane in 0..LANES {
+            let values = function(mean[lane], log_std[lane], constant[lane]);
+            for (result, value) in results.iter_mut().zip(values) {
+                result[0][lane] = value.value;
+                if TRACKED {
+                    result[1][lane] = value.d_mean;
+                    result[2][lane] = value.d_log_std;
+                }
+            }
+        }
+        for (output, result) in outputs.iter_mut().zip(&results) {
+            store(&mut output.value[block.clone()], &result[0]);
+            if TRACKED {
+                store(&mut output.d_mean[block.clone()], &result[1]);
+                store(&mut output.d_log_std[block.clone()], &result[2]);
+            }
         }
     }
     outputs
 }
 
-fn host<T: Element>(tensor: &Tensor<2>) -> Vec<T> {
-    tensor.clone().into_data().iter::<T>().collect()
+#[inline(always)]
+fn load<T: Real>(source: &[T]) -> [f64; LANES] {
+    let mut lanes = [0.0; LANES];
+    for (lane, x) in lanes.iter_mut().zip(source) {
+        *lane = x.to_f64();
+    }
+    lanes
+}
+
+#[inline(always)]
+fn store<T: Real>(target: &mut [T], lanes: &[f64; LANES]) {
+    for (x, lane) in target.iter_mut().zip(lanes) {
+        *x = T::from_f64(*lane);
+    }
+}
+
+pub(super) fn host<T: Element>(tensor: &Tensor<2>) -> Vec<T> {
+    let data = tensor.clone().into_data().convert::<T>();
+    data.try_into_vec()
+        .expect("the data were converted to this type")
 }
 
 /// A tensor with the output's values whose gradients flow to `mean` and `log_std` through the output's derivatives.
