@@ -10,10 +10,15 @@ pub mod methods;
 pub mod replay;
 
 mod collector;
+#[cfg(test)]
+mod golden;
 mod nets;
 mod params;
 mod probe;
 mod store;
+
+pub use nets::Descent;
+pub use probe::Losses;
 
 use era_harness::{Suite, Task};
 

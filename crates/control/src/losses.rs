@@ -7,6 +7,7 @@ pub fn smaller(q: Tensor<3>) -> Tensor<2> {
     let [_, batch, _] = q.dims();
     let first = q.clone().narrow(0, 0, 1).reshape([batch, 1]);
     let second = q.narrow(0, 1, 1).reshape([batch, 1]);
+    // Where both are equal each gets half of the gradient, as in PyTorch.
     first.min_pair(second)
 }
 
@@ -29,4 +30,35 @@ pub fn critic(q: Tensor<3>, target: Tensor<2>) -> Tensor<1> {
     let [_, batch, _] = q.dims();
     let error = q - target.reshape([1, batch, 1]);
     (error.clone() * error).sum() / batch as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{critic, smaller, target};
+    use crate::golden::{assert_close, cases, column, leaf, pair, row};
+
+    /// `target_era`, `critic_loss_cleanrl_era`, `actor_loss_era`: no entropy term, as in jaxrl's `critic.py:28` and
+    /// `actor.py:16`. The methods without a temperature are made of these terms alone.
+    #[test]
+    fn losses_without_an_entropy_term() {
+        for case in cases() {
+            let number = |name: &str| case[name].as_f64().expect("a number");
+            let next_value = smaller(pair(&case, "next_q1_target", "next_q2_target"));
+            let mask = column(&case, "terminated") * -1.0 + 1.0;
+            let target = target(column(&case, "reward"), mask, number("gamma"), next_value);
+            assert_close(target.clone(), &row(&case["target_era"]));
+            let q = leaf(pair(&case, "q1", "q2"));
+            let loss = critic(q.clone(), target);
+            assert_close(loss.clone().inner(), &[number("critic_loss_cleanrl_era")]);
+            let gradient = q.grad(&loss.backward()).expect("a gradient");
+            let expected = [
+                row(&case["grad_q1_cleanrl_era"]),
+                row(&case["grad_q2_cleanrl_era"]),
+            ]
+            .concat();
+            assert_close(gradient, &expected);
+            let actor = -smaller(pair(&case, "q1_pi", "q2_pi")).mean();
+            assert_close(actor, &[number("actor_loss_era")]);
+        }
+    }
 }

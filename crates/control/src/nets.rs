@@ -54,11 +54,11 @@ pub(crate) struct Tensors {
 
 /// What a step of descent found.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Descent {
+pub struct Descent {
     /// The loss before the step.
-    pub(crate) loss: f64,
+    pub loss: f64,
     /// The Euclidean norm of the gradient, where it was asked for.
-    pub(crate) grad_norm: Option<f64>,
+    pub grad_norm: Option<f64>,
 }
 
 impl Nets {

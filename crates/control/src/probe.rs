@@ -99,15 +99,17 @@ impl PolicyReport {
     }
 }
 
-/// What the last update before an evaluation found.
+/// What an update found.
 #[derive(Clone, Debug)]
-pub(crate) struct Losses {
-    pub(crate) critic: Descent,
-    pub(crate) actor: Descent,
-    /// The mean of both critics over the batch.
-    pub(crate) q_mean: f64,
-    /// What only this method has.
-    pub(crate) own: Vec<(&'static str, f64)>,
+pub struct Losses {
+    /// Of the critics.
+    pub critic: Descent,
+    /// Of the actor.
+    pub actor: Descent,
+    /// The mean of both critics over the batch, where it was asked for; 0 otherwise.
+    pub q_mean: f64,
+    /// What only this method has, by the name of the metric.
+    pub own: Vec<(&'static str, f64)>,
 }
 
 impl Losses {

@@ -50,7 +50,8 @@ impl AdamConfig {
         )
     }
 
-    fn at(&self, t: u64) -> AdamStep {
+    /// The constants of step `t`, counted from 1.
+    pub(crate) fn at(&self, t: u64) -> AdamStep {
         let (first_scale, second_scale) = self.bias_corrections(t);
         AdamStep {
             learning_rate: self.learning_rate as f32,

@@ -264,3 +264,93 @@ pub(crate) mod composed {
         B::float_add(from, B::float_mul_scalar(way, scalar(weight)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Activation, DenseSaved, Kernels, composed};
+    use crate::adam::{AdamConfig, AdamStep};
+    use crate::init::standard_normal;
+    use burn::backend::flex::FlexTensor;
+    use burn::backend::{Flex, TensorMetadata};
+    use burn::tensor::TensorData;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    fn random(rng: &mut ChaCha8Rng, shape: [usize; 3]) -> FlexTensor {
+        let mut values = vec![0.0; shape.iter().product()];
+        standard_normal(rng, &mut values);
+        FlexTensor::from_data(TensorData::new(values, shape))
+    }
+
+    fn assert_close(what: &str, hand_written: FlexTensor, composed: FlexTensor) {
+        assert_eq!(hand_written.shape(), composed.shape(), "{what}");
+        let [a, b] = [hand_written, composed]
+            .map(|t| t.into_data().try_into_vec::<f32>().expect("32-bit floats"));
+        let scale = b.iter().fold(1.0_f32, |max, x| max.max(x.abs()));
+        for (a, b) in a.iter().zip(&b) {
+            assert!((a - b).abs() <= 4e-6 * scale, "{what}: {a} instead of {b}");
+        }
+    }
+
+    /// Other backends run the composed bodies: they must give what Flex's hand-written ones give.
+    #[test]
+    fn composed_bodies_agree_with_the_hand_written_ones() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        for (copies, activation) in [(1, Activation::Elu), (2, Activation::Linear)] {
+            let x = random(&mut rng, [copies, 33, 17]);
+            let [weight, bias] = [[2, 17, 40], [2, 1, 40]].map(|shape| random(&mut rng, shape));
+            let output = Flex::dense(&x, &weight, &bias, activation);
+            let expected = composed::dense::<Flex>(&x, &weight, &bias, activation);
+            assert_close("dense", output.clone(), expected);
+            let saved = DenseSaved::<Flex> {
+                input: Some(x),
+                weight: Some(weight),
+                output: (activation == Activation::Elu).then_some(output),
+                shared_input: copies == 1,
+            };
+            let grad = random(&mut rng, [2, 33, 40]);
+            let ours = Flex::dense_backward(grad.clone(), saved.clone());
+            let theirs = composed::dense_backward::<Flex>(grad, saved);
+            let [ours, theirs] = [ours, theirs].map(|gradients| {
+                let (weight, bias) = gradients.weight_and_bias.expect("wanted");
+                [gradients.input.expect("wanted"), weight, bias]
+            });
+            for (ours, theirs) in ours.into_iter().zip(theirs) {
+                assert_close("gradient of dense", ours, theirs);
+            }
+        }
+    }
+
+    #[test]
+    fn composed_norm_adam_and_average_agree_too() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let [x, grad] = [(); 2].map(|()| random(&mut rng, [2, 9, 50]));
+        let [scale, shift] = [(); 2].map(|()| random(&mut rng, [2, 1, 50]));
+        let ours = Flex::norm_elu(x.clone(), &scale, &shift, 1e-6);
+        let theirs = composed::norm_elu::<Flex>(x.clone(), &scale, &shift, 1e-6);
+        assert_close("norm", ours.output.clone(), theirs.output.clone());
+        let ours = Flex::norm_elu_backward(grad.clone(), ours, &scale);
+        let theirs = composed::norm_elu_backward::<Flex>(grad.clone(), theirs, &scale);
+        assert_close("gradient of norm", ours.input, theirs.input);
+        assert_close("gradient of scale", ours.scale, theirs.scale);
+        assert_close("gradient of shift", ours.shift, theirs.shift);
+
+        let second =
+            composed::dense::<Flex>(&x, &random(&mut rng, [2, 50, 50]), &scale, Activation::Elu);
+        let second = {
+            use burn::backend::ops::FloatTensorOps;
+            Flex::float_abs(second)
+        };
+        let step: AdamStep = AdamConfig::new(0.1).with_weight_decay(0.1).at(3);
+        let operands = || (x.clone(), grad.clone(), x.clone(), second.clone());
+        let (p, g, m, v) = operands();
+        let ours = Flex::adam(p, g, m, v, step);
+        let (p, g, m, v) = operands();
+        let theirs = composed::adam::<Flex>(p, g, m, v, step);
+        assert_close("parameter", ours.0, theirs.0);
+        assert_close("first moment", ours.1, theirs.1);
+        assert_close("second moment", ours.2, theirs.2);
+        let ours = Flex::lerp(x.clone(), &grad, 0.005);
+        assert_close("average", ours, composed::lerp::<Flex>(x, &grad, 0.005));
+    }
+}

@@ -132,9 +132,9 @@ impl Method for Sac {
     }
 }
 
-/// What learns.
+/// What learns: networks, optimisers and the policy.
 #[derive(Debug)]
-struct Agent {
+pub struct Agent {
     params: SacParams,
     act_dim: usize,
     nets: Nets,
@@ -145,7 +145,8 @@ struct Agent {
 }
 
 impl Agent {
-    fn new(params: SacParams, spec: Spec, streams: Streams) -> Self {
+    /// Networks for the task, drawn from the streams of a run.
+    pub fn new(params: SacParams, spec: Spec, streams: Streams) -> Self {
         Self {
             act_dim: spec.act_dim,
             nets: Nets::new(params.common(), spec, ActorOutput::MeanAndLogStd, streams),
@@ -158,7 +159,7 @@ impl Agent {
     }
 
     /// One update of critics, actor, temperature and target critics; `measure` asks for gradient norms too.
-    fn update(&mut self, batch: &Batch, measure: bool) -> Losses {
+    pub fn update(&mut self, batch: &Batch, measure: bool) -> Losses {
         let size = batch.size();
         let mut draws = vec![0.0; 2 * size * self.act_dim];
         standard_normal(&mut self.streams.at("noise", self.updates), &mut draws);
@@ -175,7 +176,7 @@ impl Agent {
         let (next_action, next_log_prob) =
             TanhNormal.sample_with_log_prob(mean, log_std, next_noise);
         let next_q = q_values(&self.nets.targets, batch.next_obs, next_action.unsqueeze());
-        let next_value = losses::smaller(next_q) - next_log_prob * alpha;
+        let next_value = soft_value(next_q, next_log_prob, alpha);
         let target = losses::target(batch.reward, batch.mask, self.params.discount, next_value);
         let mut q_mean = 0.0;
         let critic = self.nets.descend_critics(measure, |critics| {
@@ -193,14 +194,14 @@ impl Agent {
             let (action, log_prob) = TanhNormal.sample_with_log_prob(mean, log_std, noise);
             log_prob_mean = f64::from(log_prob.clone().inner().mean().into_scalar::<f32>());
             let q = q_values(critics, batch.obs, action.unsqueeze());
-            (log_prob * alpha - losses::smaller(q)).mean()
+            -soft_value(q, log_prob, alpha).mean()
         });
 
         // Temperature: minimise the mean of -alpha (log pi(a|s) + target entropy), by the gradient in log alpha.
         let target_entropy = self.params.target_entropy_per_dim * self.act_dim as f64;
-        let alpha_loss = -alpha * (log_prob_mean + target_entropy);
-        let alpha_gradient = alpha_loss;
-        self.log_alpha = self.alpha_adam.step(self.log_alpha, alpha_gradient);
+        let alpha_loss = temperature_loss(alpha, log_prob_mean, target_entropy);
+        // As alpha = e^(log alpha) is a factor of the loss, the loss is its own derivative in log alpha.
+        self.log_alpha = self.alpha_adam.step(self.log_alpha, alpha_loss);
 
         self.nets.track(self.params.tau);
         self.updates += 1;
@@ -212,8 +213,8 @@ impl Agent {
         }
     }
 
-    /// An action drawn from the policy.
-    fn explore(&self, obs: &[f32], step: u64) -> Vec<f32> {
+    /// An action drawn from the policy at environment step `step`.
+    pub fn explore(&self, obs: &[f32], step: u64) -> Vec<f32> {
         let mut noise = vec![0.0; self.act_dim];
         standard_normal(&mut self.streams.at("action", step), &mut noise);
         let noise = self.nets.matrix(&noise, 1);
@@ -222,7 +223,7 @@ impl Agent {
     }
 
     /// The policy's mode, for evaluation.
-    fn exploit(&self, obs: &[f32], action: &mut [f32]) {
+    pub fn exploit(&self, obs: &[f32], action: &mut [f32]) {
         let (mean, _) = distribution(&self.params, &self.nets.actor, self.nets.rows(obs, 1));
         action.copy_from_slice(&store::floats(TanhNormal.mode(mean).into_data()));
     }
@@ -259,4 +260,88 @@ fn distribution(params: &SacParams, actor: &Mlp, obs: Tensor<3>) -> (Tensor<2>, 
     let mean = output.clone().narrow(1, 0, act_dim);
     let log_std = output.narrow(1, act_dim, act_dim);
     (mean, log_std.clamp(params.log_std_min, params.log_std_max))
+}
+
+/// min Q(s, a) - alpha log pi(a|s): `[2, B, 1]` and `[B, 1]` to `[B, 1]`.
+fn soft_value(q: Tensor<3>, log_prob: Tensor<2>, alpha: f64) -> Tensor<2> {
+    losses::smaller(q) - log_prob * alpha
+}
+
+/// The mean of -alpha (log pi(a|s) + target entropy): the paper's Eq. 18 and CleanRL. SB3 has log alpha for alpha.
+fn temperature_loss(alpha: f64, log_prob_mean: f64, target_entropy: f64) -> f64 {
+    -alpha * (log_prob_mean + target_entropy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{soft_value, temperature_loss};
+    use crate::golden::{assert_close, cases, column, leaf, pair, row};
+    use crate::losses;
+
+    /// `critic_loss_cleanrl_sac` and its gradients: the loss of `cleanrl/sac_continuous_action.py` by torch in `f64`.
+    #[test]
+    fn critics_regress_to_the_soft_target() {
+        for case in cases() {
+            let next_q = pair(&case, "next_q1_target", "next_q2_target");
+            let next_value = soft_value(
+                next_q,
+                column(&case, "next_log_prob"),
+                case["alpha"].as_f64().expect("a number"),
+            );
+            let mask = column(&case, "terminated") * -1.0 + 1.0;
+            let gamma = case["gamma"].as_f64().expect("a number");
+            let target = losses::target(column(&case, "reward"), mask, gamma, next_value);
+            assert_close(target.clone(), &row(&case["target_sac"]));
+            let q = leaf(pair(&case, "q1", "q2"));
+            let loss = losses::critic(q.clone(), target);
+            assert_close(
+                loss.clone().inner(),
+                &[case["critic_loss_cleanrl_sac"].as_f64().expect("a number")],
+            );
+            let gradient = q.grad(&loss.backward()).expect("a gradient");
+            let expected = [
+                row(&case["grad_q1_cleanrl_sac"]),
+                row(&case["grad_q2_cleanrl_sac"]),
+            ]
+            .concat();
+            assert_close(gradient, &expected);
+        }
+    }
+
+    #[test]
+    fn the_actor_descends_the_negative_soft_value() {
+        for case in cases() {
+            let alpha = case["alpha"].as_f64().expect("a number");
+            let (q, log_prob) = (
+                leaf(pair(&case, "q1_pi", "q2_pi")),
+                leaf(column(&case, "log_prob_pi")),
+            );
+            let loss = -soft_value(q.clone(), log_prob.clone(), alpha).mean();
+            assert_close(
+                loss.clone().inner(),
+                &[case["actor_loss_sac"].as_f64().expect("a number")],
+            );
+            let gradients = loss.backward();
+            let expected = row(&case["actor_grads"]["log_prob"]);
+            assert_close(log_prob.grad(&gradients).expect("a gradient"), &expected);
+            let expected = [
+                row(&case["actor_grads"]["q1"]),
+                row(&case["actor_grads"]["q2"]),
+            ]
+            .concat();
+            assert_close(q.grad(&gradients).expect("a gradient"), &expected);
+        }
+    }
+
+    #[test]
+    fn the_temperature_s_loss_is_its_own_gradient() {
+        for case in cases() {
+            let log_prob = row(&case["log_prob_pi"]);
+            let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
+            let number = |name: &str| case[name].as_f64().expect("a number");
+            let loss = temperature_loss(number("alpha"), mean, number("target_entropy"));
+            assert!((loss - number("alpha_loss_cleanrl")).abs() < 1e-12);
+            assert!((loss - number("alpha_grad_log_alpha_cleanrl")).abs() < 1e-12);
+        }
+    }
 }

@@ -180,9 +180,9 @@ impl Method for SacEra {
     }
 }
 
-/// What learns.
+/// What learns: networks, optimisers and the policy.
 #[derive(Debug)]
-struct Agent {
+pub struct Agent {
     params: SacEraParams,
     act_dim: usize,
     policy: TruncatedNormal,
@@ -193,7 +193,11 @@ struct Agent {
 }
 
 impl Agent {
-    fn new(params: SacEraParams, spec: Spec, streams: Streams) -> Result<Self, TrainError> {
+    /// Networks for the task, drawn from the streams of a run.
+    ///
+    /// # Errors
+    /// The bounds of the standard deviation cannot give the target entropy.
+    pub fn new(params: SacEraParams, spec: Spec, streams: Streams) -> Result<Self, TrainError> {
         let era = params
             .activation(spec.act_dim)
             .map_err(|error| TrainError::Other(error.to_string()))?;
@@ -209,7 +213,7 @@ impl Agent {
     }
 
     /// One update of critics, actor and target critics; `measure` asks for gradient norms too.
-    fn update(&mut self, batch: &Batch, measure: bool) -> Losses {
+    pub fn update(&mut self, batch: &Batch, measure: bool) -> Losses {
         let size = batch.size();
         let mut draws = vec![0.0; 2 * size * self.act_dim];
         standard_uniform(&mut self.streams.at("noise", self.updates), &mut draws);
@@ -282,8 +286,8 @@ impl Agent {
         ]
     }
 
-    /// An action drawn from the policy.
-    fn explore(&self, obs: &[f32], step: u64) -> Vec<f32> {
+    /// An action drawn from the policy at environment step `step`.
+    pub fn explore(&self, obs: &[f32], step: u64) -> Vec<f32> {
         let mut noise = vec![0.0; self.act_dim];
         standard_uniform(&mut self.streams.at("action", step), &mut noise);
         let noise = self.nets.matrix(&noise, 1);
@@ -292,7 +296,7 @@ impl Agent {
     }
 
     /// The policy's mode, for evaluation.
-    fn exploit(&self, obs: &[f32], action: &mut [f32]) {
+    pub fn exploit(&self, obs: &[f32], action: &mut [f32]) {
         let (mean, _) = distribution(&self.era, &self.nets.actor, self.nets.rows(obs, 1));
         action.copy_from_slice(&store::floats(self.policy.mode(mean).into_data()));
     }

@@ -122,9 +122,9 @@ impl Method for SacNoEntropy {
     }
 }
 
-/// What learns.
+/// What learns: networks, optimisers and the policy.
 #[derive(Debug)]
-struct Agent {
+pub struct Agent {
     params: SacNoEntropyParams,
     act_dim: usize,
     nets: Nets,
@@ -133,7 +133,8 @@ struct Agent {
 }
 
 impl Agent {
-    fn new(params: SacNoEntropyParams, spec: Spec, streams: Streams) -> Self {
+    /// Networks for the task, drawn from the streams of a run.
+    pub fn new(params: SacNoEntropyParams, spec: Spec, streams: Streams) -> Self {
         Self {
             act_dim: spec.act_dim,
             nets: Nets::new(params.common(), spec, ActorOutput::MeanAndLogStd, streams),
@@ -144,7 +145,7 @@ impl Agent {
     }
 
     /// One update of critics, actor and target critics; `measure` asks for gradient norms too.
-    fn update(&mut self, batch: &Batch, measure: bool) -> Losses {
+    pub fn update(&mut self, batch: &Batch, measure: bool) -> Losses {
         let size = batch.size();
         let mut draws = vec![0.0; 2 * size * self.act_dim];
         standard_normal(&mut self.streams.at("noise", self.updates), &mut draws);
@@ -188,8 +189,8 @@ impl Agent {
         }
     }
 
-    /// An action drawn from the policy.
-    fn explore(&self, obs: &[f32], step: u64) -> Vec<f32> {
+    /// An action drawn from the policy at environment step `step`.
+    pub fn explore(&self, obs: &[f32], step: u64) -> Vec<f32> {
         let mut noise = vec![0.0; self.act_dim];
         standard_normal(&mut self.streams.at("action", step), &mut noise);
         let noise = self.nets.matrix(&noise, 1);
@@ -198,7 +199,7 @@ impl Agent {
     }
 
     /// The policy's mode, for evaluation.
-    fn exploit(&self, obs: &[f32], action: &mut [f32]) {
+    pub fn exploit(&self, obs: &[f32], action: &mut [f32]) {
         let (mean, _) = distribution(&self.params, &self.nets.actor, self.nets.rows(obs, 1));
         action.copy_from_slice(&store::floats(TanhNormal.mode(mean).into_data()));
     }

@@ -1,0 +1,103 @@
+//! One update of each method at HalfCheetah's sizes, and this machine's rate of matrix products to compare it with.
+//!
+//! `cargo bench -p era-control`; `docs/PERFORMANCE.md` says how to read it.
+#![expect(missing_docs, reason = "criterion's macros make public items")]
+
+use std::hint::black_box;
+
+use burn::tensor::{Device, Tensor};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use era_control::methods::{sac, sac_era, sac_fixed_sigma, sac_no_entropy};
+use era_control::replay::Batch;
+use era_envs::Spec;
+use era_harness::seed::Streams;
+use rand::RngExt;
+
+/// What the binary `era` uses: with the system's allocator freed tensors go back to the kernel and are faulted in again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const HALF_CHEETAH: Spec = Spec {
+    name: "gym/half-cheetah",
+    obs_dim: 17,
+    act_dim: 6,
+    time_limit: 1000,
+};
+
+/// 256 transitions of random numbers.
+fn batch() -> Batch {
+    let mut batch = Batch::new(256, HALF_CHEETAH.obs_dim, HALF_CHEETAH.act_dim);
+    let mut rng = Streams::new(0).at("bench", 0);
+    for field in [
+        &mut batch.obs,
+        &mut batch.action,
+        &mut batch.reward,
+        &mut batch.next_obs,
+    ] {
+        field
+            .iter_mut()
+            .for_each(|x| *x = rng.random_range(-1.0..1.0));
+    }
+    batch.mask.fill(1.0);
+    batch
+}
+
+fn product(c: &mut Criterion) {
+    let mut group = c.benchmark_group("product");
+    let device = Device::flex();
+    let matrix = Tensor::<2>::ones([256, 256], &device);
+    group.throughput(Throughput::ElementsAndBytes {
+        elements: 2 * 256 * 256 * 256,
+        bytes: 3 * 256 * 256 * 4,
+    });
+    group.bench_function("256x256x256", |b| {
+        b.iter(|| black_box(matrix.clone().matmul(matrix.clone())))
+    });
+    group.finish();
+}
+
+/// Benchmarks one method at every size, with and without LayerNorm.
+macro_rules! updates {
+    ($group:expr, $name:literal, $module:ident :: $params:ident, $new:expr) => {
+        for width in [256, 512] {
+            for layer_norm in [false, true] {
+                let params = $module::$params {
+                    hidden: vec![width, width],
+                    layer_norm,
+                    ..Default::default()
+                };
+                let mut agent: $module::Agent = $new(params, HALF_CHEETAH, Streams::new(0));
+                let batch = batch();
+                let norm = if layer_norm { "layer-norm" } else { "plain" };
+                $group.bench_function(format!("2x{width}/{norm}/{}", $name), |b| {
+                    b.iter(|| agent.update(&batch, false));
+                });
+            }
+        }
+    };
+}
+
+fn update(c: &mut Criterion) {
+    let mut group = c.benchmark_group("update");
+    updates!(group, "sac", sac::SacParams, sac::Agent::new);
+    updates!(
+        group,
+        "sac-no-entropy",
+        sac_no_entropy::SacNoEntropyParams,
+        sac_no_entropy::Agent::new
+    );
+    updates!(
+        group,
+        "sac-fixed-sigma",
+        sac_fixed_sigma::SacFixedSigmaParams,
+        sac_fixed_sigma::Agent::new
+    );
+    let era = |params, spec, streams| {
+        sac_era::Agent::new(params, spec, streams).expect("the defaults are feasible")
+    };
+    updates!(group, "sac-era", sac_era::SacEraParams, era);
+    group.finish();
+}
+
+criterion_group!(benches, product, update);
+criterion_main!(benches);
