@@ -12,11 +12,11 @@ use era_stats::{Bootstrap, Estimate, Scores, aggregate};
 use crate::board::{Board, Score};
 use crate::error::ReportError;
 
-pub(crate) use curves::{Curve, Point, curves};
+pub(crate) use curves::{Curve, curves};
 pub(crate) use entropy::{EntropyRow, TaskEntropy};
 pub(crate) use pairs::{Comparison, Pair};
 pub(crate) use profile::Profile;
-pub(crate) use returns::{MethodReturn, Normalised, TaskReturns};
+pub(crate) use returns::{Normalised, NormalisedRow, TaskReturns};
 
 /// Bootstrap repetitions for tables; era-stats' default, with its level (95 %) and seed.
 const TABLE_REPETITIONS: usize = 50_000;

@@ -1,6 +1,61 @@
 //! Figures: drawn as SVG, turned into PDF, with where they come from in their metadata.
 
-pub use names::FIGURES;
-mod names { /// Names of the figures.
-pub const FIGURES: &[&str] = &["control-curves", "control-entropy", "performance-profile", "probability-of-improvement"]; }
-pub(crate) fn figure(_: &str, _: &crate::analysis::Analysis<'_>, _: &str) -> Result<(String, Vec<u8>), crate::ReportError> { Ok(Default::default()) }
+mod draw;
+mod intervals;
+mod lines;
+mod pdf;
+
+use std::collections::BTreeSet;
+
+use crate::analysis::Analysis;
+use crate::error::ReportError;
+
+/// Names of the figures; each is made as `.svg` and `.pdf`.
+pub const FIGURES: &[&str] =
+    &["control-curves", "control-entropy", "performance-profile", "probability-of-improvement"];
+
+/// Where a figure comes from, for its metadata.
+pub(crate) struct Origin {
+    pub(crate) title: String,
+    /// The command that makes it.
+    pub(crate) command: String,
+    /// Commits of the programs that ran what it shows.
+    pub(crate) commits: String,
+    /// Hash over the records behind it.
+    pub(crate) records: String,
+}
+
+impl Origin {
+    fn new(name: &str, analysis: &Analysis<'_>, records: &str) -> Self {
+        let commits: BTreeSet<&str> = analysis.board.runs.iter().map(|run| run.commit.as_str()).collect();
+        Self {
+            title: format!("{name}, experiment {}, scale {}", analysis.board.study.experiment, analysis.scale),
+            command: analysis.command(),
+            commits: commits.into_iter().collect::<Vec<_>>().join(" "),
+            records: format!("blake3:{records}"),
+        }
+    }
+}
+
+/// The figure `name` of a study as SVG and PDF; `records` is the hash over the study's records.
+pub(crate) fn figure(name: &str, analysis: &Analysis<'_>, records: &str) -> Result<(String, Vec<u8>), ReportError> {
+    let drawn = match name {
+        "control-curves" => lines::returns(analysis)?,
+        "control-entropy" => lines::entropy(analysis)?,
+        "performance-profile" => lines::profile(analysis)?,
+        "probability-of-improvement" => intervals::improvement(analysis),
+        _ => {
+            return Err(ReportError::Unknown {
+                experiment: analysis.board.study.experiment.clone(),
+                kind: "figure",
+                name: name.to_owned(),
+                valid: FIGURES.to_vec(),
+            });
+        }
+    };
+    let failed = |reason: String| ReportError::Figure { name: name.to_owned(), reason };
+    let origin = Origin::new(name, analysis, records);
+    let svg = drawn.and_then(|drawing| draw::finish(drawing, &origin)).map_err(failed)?;
+    let pdf = pdf::from_svg(&svg, &origin).map_err(failed)?;
+    Ok((svg, pdf))
+}

@@ -24,19 +24,6 @@ impl Printed {
             high: end(|interval| interval.high),
         }
     }
-
-    /// A value without an interval.
-    pub(crate) fn exactly(value: f64, decimals: usize) -> Self {
-        Self::new(Estimate { value, interval: None }, decimals)
-    }
-
-    /// `3,412 [2,890, 3,977]`, or the value alone.
-    pub(crate) fn with_interval(&self) -> String {
-        match (&self.low, &self.high) {
-            (Some(low), Some(high)) => format!("{} [{low}, {high}]", self.value),
-            _ => self.value.clone(),
-        }
-    }
 }
 
 /// `value` with this many decimals and commas between thousands: `-3,412.5`. What rounds to zero has no sign.

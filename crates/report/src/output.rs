@@ -1,6 +1,6 @@
 //! Generated files on disk: written so that each is whole or absent, compared byte by byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
@@ -68,7 +68,7 @@ pub(crate) fn write(folder: &Path, files: &Files) -> Result<Vec<PathBuf>, Report
 /// How the files below `folder` differ from `files`, in the order of their names.
 pub(crate) fn check(folder: &Path, files: &Files) -> Result<Vec<Stale>, ReportError> {
     let mut stale = Vec::new();
-    let mut extra = Files::new();
+    let mut extra = BTreeSet::new();
     for (file, expected) in files {
         let path = folder.join(file);
         let problem = match read_if_there(&path)? {
@@ -81,11 +81,11 @@ pub(crate) fn check(folder: &Path, files: &Files) -> Result<Vec<Stale>, ReportEr
         for name in file_names(&folder.join(parent))? {
             let name = if parent.is_empty() { name } else { format!("{parent}/{name}") };
             if !files.contains_key(&name) {
-                extra.insert(name, Vec::new());
+                extra.insert(name);
             }
         }
     }
-    stale.extend(extra.into_keys().map(|file| Stale { file, problem: Problem::Extra }));
+    stale.extend(extra.into_iter().map(|file| Stale { file, problem: Problem::Extra }));
     stale.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(stale)
 }

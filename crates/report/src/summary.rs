@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::analysis::{Analysis, EntropyRow};
+use crate::analysis::{Analysis, EntropyRow, NormalisedRow};
 use crate::number::Printed;
 
 /// Narrowest width that is laid out for; below it lines run over.
@@ -67,7 +67,7 @@ impl Summary {
                         normalised.tasks, normalised.baseline
                     ),
                 );
-                let row = |row: &crate::analysis::NormalisedRow| {
+                let row = |row: &NormalisedRow| {
                     let runs: usize = row.scores.iter().map(Vec::len).sum();
                     let iqm = Some(&row.iqm);
                     Line::Cells(vec![row.method.clone(), runs.to_string(), value(iqm), interval(iqm)])

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
@@ -22,19 +23,18 @@ impl Templates {
             .variable_delimiters("(((", ")))")
             .block_delimiters("((*", "*))")
             .comment_delimiters("((=", "=))")
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true)
             .build();
         environment.set_syntax(syntax.map_err(|source| ReportError::Template { name: "syntax".into(), source })?);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_keep_trailing_newline(true);
         environment.set_loader(minijinja::path_loader(folder));
         // Every text is escaped unless a filter says that it is LaTeX already.
-        environment.set_auto_escape_callback(|_| AutoEscape::Custom("latex"));
-        environment.set_formatter(|out, state, value| match value.as_str() {
+        environment.set_auto_escape_callback(|_| AutoEscape::Custom("latex".into()));
+        environment.set_formatter(|out, _, value| match value.as_str() {
             Some(text) if !value.is_safe() => Ok(out.write_str(&escape(text))?),
-            Some(text) => Ok(out.write_str(text)?),
-            None => minijinja::escape_formatter(out, state, value),
+            _ => Ok(write!(out, "{value}")?),
         });
         environment.add_filter("number", |text: &str| Value::from_safe_string(number(text)));
         environment.add_filter("comment", |text: &str| Value::from_safe_string(comment(text)));
@@ -44,7 +44,7 @@ impl Templates {
     /// Fills in `<name>.tex.j2`.
     pub(crate) fn render(&self, name: &str, context: impl Serialize) -> Result<String, ReportError> {
         let name = format!("{name}.tex.j2");
-        let text = self.0.get_template(&name).and_then(|template| template.render(context));
+        let text = self.0.get_template(&name).and_then(|template| template.render(Value::from(Serde(context))));
         text.map_err(|source| ReportError::Template { name, source })
     }
 }
