@@ -38,7 +38,9 @@ pub(crate) fn run(_sh: &Shell, args: &Args) -> Result<ExitCode, Failure> {
 pub(crate) fn part(_sh: &Shell, name: &str) -> Result<(), Failure> {
     let part = <Part as clap::ValueEnum>::from_str(name, false);
     bring(part.map_err(|_| {
-        Failure::new(format!("failed to set up `{name}`: no native part has this name"))
+        Failure::new(format!(
+            "failed to set up `{name}`: no native part has this name"
+        ))
     })?)
 }
 
@@ -70,6 +72,9 @@ mod tests {
         let sh = Shell::new().unwrap();
         let failure = part(&sh, "mujocoo").unwrap_err().to_string();
         assert!(failure.contains("`mujocoo`"), "{failure}");
-        assert_eq!(<Part as clap::ValueEnum>::from_str("mujoco", false), Ok(Part::Mujoco));
+        assert_eq!(
+            <Part as clap::ValueEnum>::from_str("mujoco", false),
+            Ok(Part::Mujoco)
+        );
     }
 }
