@@ -7,7 +7,7 @@ use crate::special::{clip, exp};
 use serde::{Deserialize, Serialize};
 
 /// L = log sqrt(2 pi e): the entropy of a normal distribution with standard deviation 1, in nats.
-pub const ENTROPY_OF_UNIT_NORMAL: f64 = 1.418_938_533_204_672_8;
+pub const ENTROPY_OF_UNIT_NORMAL: f64 = 1.418_938_533_204_672_7;
 
 /// Smallest `log_std_min` that is accepted: below it the density of a policy leaves the range of `f32`.
 pub(crate) const LOWEST_LOG_STD: f64 = -40.0;
@@ -183,7 +183,7 @@ impl GaussianEra {
     ///
     /// # Panics
     /// When the lengths differ or are no multiple of D.
-    #[inline]
+    #[inline(always)]
     pub fn log_std<T: Real>(&self, raw: &[T], log_std: &mut [T]) {
         let dims = self.check(raw.len(), log_std.len());
         softmax(raw, log_std, dims);
@@ -199,7 +199,7 @@ impl GaussianEra {
     ///
     /// # Panics
     /// When the lengths differ or are no multiple of D.
-    #[inline]
+    #[inline(always)]
     pub fn log_std_vjp<T: Real>(&self, raw: &[T], grad: &[T], grad_raw: &mut [T]) {
         let dims = self.check(raw.len(), grad.len());
         self.check(raw.len(), grad_raw.len());

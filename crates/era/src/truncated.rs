@@ -47,6 +47,7 @@ pub(crate) struct Marginal {
     d_loc: f64,
     log_std: f64,
     sigma: f64,
+    inverse_sigma: f64,
     /// (loc - low) / sigma and (high - loc) / sigma, both at least 0, as the location lies in the support.
     below: f64,
     above: f64,
@@ -90,8 +91,9 @@ impl TruncatedNormal {
         let inside = squashed > self.low && squashed < self.high;
         let loc = clip(squashed, self.low, self.high);
         let sigma = exp(log_std);
-        let below = (loc - self.low) / sigma;
-        let above = (self.high - loc) / sigma;
+        let inverse_sigma = 1.0 / sigma;
+        let below = (loc - self.low) * inverse_sigma;
+        let above = (self.high - loc) * inverse_sigma;
         let (mass_below, bell_below) = upper_tail(below);
         let (mass_above, bell_above) = upper_tail(above);
         Marginal {
@@ -101,6 +103,7 @@ impl TruncatedNormal {
             d_loc: if inside { slope } else { 0.0 },
             log_std,
             sigma,
+            inverse_sigma,
             below,
             above,
             mass_below,
@@ -193,7 +196,7 @@ impl Marginal {
             },
             log_prob: WithGradient {
                 value: -0.5 * z * z - LN_SQRT_2PI - self.log_std - ln(self.mass),
-                d_mean: (z * (low + high) / self.sigma - d_mass_loc) * self.d_loc,
+                d_mean: (z * (low + high) * self.inverse_sigma - d_mass_loc) * self.d_loc,
                 d_log_std: -z * pull - 1.0 + spread,
             },
         }
@@ -203,7 +206,7 @@ impl Marginal {
     #[inline(always)]
     fn mass_derivatives(&self) -> (f64, f64) {
         let scale = FRAC_1_SQRT_2PI / self.mass;
-        let d_loc = scale * (self.bell_below - self.bell_above) / self.sigma;
+        let d_loc = scale * (self.bell_below - self.bell_above) * self.inverse_sigma;
         let spread = scale * (self.below * self.bell_below + self.above * self.bell_above);
         (d_loc, spread)
     }
@@ -211,18 +214,18 @@ impl Marginal {
     #[inline(always)]
     pub(crate) fn log_prob(&self, action: f64) -> WithGradient {
         let x = clip(action, self.low, self.high);
-        let z = (x - self.loc) / self.sigma;
+        let z = (x - self.loc) * self.inverse_sigma;
         let (d_mass_loc, spread) = self.mass_derivatives();
         WithGradient {
             value: -0.5 * z * z - LN_SQRT_2PI - self.log_std - ln(self.mass),
-            d_mean: (z / self.sigma - d_mass_loc) * self.d_loc,
+            d_mean: (z * self.inverse_sigma - d_mass_loc) * self.d_loc,
             d_log_std: z * z - 1.0 + spread,
         }
     }
 
     fn cdf(&self, action: f64) -> f64 {
         let x = clip(action, self.low, self.high);
-        let z = (x - self.loc) / self.sigma;
+        let z = (x - self.loc) * self.inverse_sigma;
         let (tail, _) = upper_tail(z.abs());
         if z < 0.0 {
             (tail - self.mass_below) / self.mass
@@ -239,7 +242,7 @@ impl Marginal {
         // A phi(A) has the derivative phi(A) (1 - A^2).
         let curve_below = scale * self.bell_below * (1.0 - self.below * self.below);
         let curve_above = scale * self.bell_above * (1.0 - self.above * self.above);
-        let d_spread_loc = (curve_below - curve_above) / self.sigma - spread * d_mass_loc;
+        let d_spread_loc = (curve_below - curve_above) * self.inverse_sigma - spread * d_mass_loc;
         let d_spread_log_std =
             -(self.below * curve_below + self.above * curve_above) + spread * spread;
         WithGradient {

@@ -117,13 +117,13 @@ fn agrees(
     close(
         what,
         path,
-        &read(mean.grad(&grads).unwrap()),
+        &read(mean.grad(&grads).expect("the mean is tracked")),
         &weighted(|w| w.d_mean),
     )?;
     close(
         what,
         path,
-        &read(log_std.grad(&grads).unwrap()),
+        &read(log_std.grad(&grads).expect("the log std is tracked")),
         &weighted(|w| w.d_log_std),
     )
 }

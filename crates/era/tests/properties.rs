@@ -7,6 +7,7 @@ use era::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use std::f64::consts::LN_2;
 
 /// Failures are printed with their input; no seed files are written into the source tree.
 fn config() -> ProptestConfig {
@@ -17,7 +18,8 @@ fn config() -> ProptestConfig {
 }
 
 fn official(action_dim: usize) -> GaussianEra {
-    GaussianEra::new(GaussianEraConfig::official(action_dim)).unwrap()
+    GaussianEra::new(GaussianEraConfig::official(action_dim))
+        .expect("the official configuration is valid")
 }
 
 fn log_std(era: &GaussianEra, raw: &[f64]) -> Vec<f64> {
@@ -41,7 +43,7 @@ fn any_row() -> impl Strategy<Value = (Vec<f64>, GaussianEra)> {
             log_std_max: high,
             compensation: Compensation::None,
         });
-        (raw, era.unwrap())
+        (raw, era.expect("the target is feasible"))
     })
 }
 
@@ -242,8 +244,8 @@ fn the_entropy_lost_to_truncation_is_the_documented_table() {
         );
     }
     let largest = [
-        (0.3107, 0.6931),
-        (0.4, 0.6931),
+        (0.3107, LN_2),
+        (0.4, LN_2),
         (0.5, 0.694),
         (0.7, 0.717),
         (1.0, 0.853),

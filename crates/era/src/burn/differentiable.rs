@@ -43,11 +43,17 @@ fn evaluate_as<T: Real + Element, const M: usize>(
     );
     let inputs = [&mean, &log_std, &constant].map(host::<T>);
     let inputs = inputs.each_ref().map(Vec::as_slice);
-    // The derivatives cost a third of the work: they are left out where nobody can ask for them.
+    // Outside autodiff (acting, targets) nobody can ask for the derivatives.
     let outputs = if mean.is_tracked() || log_std.is_tracked() {
-        vectorised(|| map::<T, M, true>(inputs, function))
+        vectorised(
+            #[inline(always)]
+            || map::<T, M, true>(inputs, function),
+        )
     } else {
-        vectorised(|| map::<T, M, false>(inputs, function))
+        vectorised(
+            #[inline(always)]
+            || map::<T, M, false>(inputs, function),
+        )
     };
     let mut reduce = reduce.into_iter();
     outputs.map(|output| {
@@ -57,11 +63,10 @@ fn evaluate_as<T: Real + Element, const M: usize>(
 }
 
 /// Runs `work` compiled for the widest vectors of this processor. The results do not depend on the width: no operation is fused.
+///
+/// Only what is inlined into the dispatch is compiled so; hence `inline(always)` on the closures and on all that they call.
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || work(),
-    )
+    pulp::Arch::new().dispatch(work)
 }
 
 /// The values of a function, row major, and its derivatives if they were asked for.
@@ -88,7 +93,9 @@ fn map<T: Real, const M: usize, const TRACKED: bool>(
     });
     for start in (0..n).step_by(LANES) {
         let block = start..n.min(start + LANES);
-        let [mean, log_std, constant] = inputs.map(|input| load(&input[block.clone()]));
+        let mean = load(&inputs[0][block.clone()]);
+        let log_std = load(&inputs[1][block.clone()]);
+        let constant = load(&inputs[2][block.clone()]);
         let mut results = [[[0.0; LANES]; 3]; M];
         for lane in 0..LANES {
             let values = function(mean[lane], log_std[lane], constant[lane]);
@@ -150,7 +157,7 @@ fn attach<T: Real + Element>(
             let sums: Vec<T> = output
                 .value
                 .chunks_exact(dims)
-                .map(|row| T::from_f64(row.iter().map(|x| x.to_f64()).sum()))
+                .map(|row| T::from_f64(row.iter().copied().map(Real::to_f64).sum()))
                 .collect();
             Tensor::from_data(TensorData::new(sums, [rows, 1]), options)
         }

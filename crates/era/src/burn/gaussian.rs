@@ -65,7 +65,10 @@ impl GaussianEra {
 
     fn evaluate(&self, like: &Tensor<2>, raw: &[f32]) -> Tensor<2> {
         let mut log_std = vec![0.0; raw.len()];
-        vectorised(|| self.reference.log_std(raw, &mut log_std));
+        vectorised(
+            #[inline(always)]
+            || self.reference.log_std(raw, &mut log_std),
+        );
         Tensor::from_data(TensorData::new(log_std, like.dims()), &like.device())
     }
 
@@ -97,7 +100,10 @@ impl Backward<Flex, 1> for Activation {
         let (era, raw) = ops.state;
         let upstream = host::<f32>(&grad);
         let mut grad_raw = vec![0.0; raw.len()];
-        vectorised(|| era.log_std_vjp(&raw, &upstream, &mut grad_raw));
+        vectorised(
+            #[inline(always)]
+            || era.log_std_vjp(&raw, &upstream, &mut grad_raw),
+        );
         let grad_raw: Tensor<2> =
             Tensor::from_data(TensorData::new(grad_raw, grad.dims()), &grad.device());
         if let Ok(grad_raw) = grad_raw.try_into_primitive::<Flex>() {

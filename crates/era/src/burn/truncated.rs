@@ -32,6 +32,7 @@ impl TruncatedNormal {
         let [action] = evaluate(
             [mean, log_std, uniform],
             [Reduce::Each],
+            #[inline(always)]
             move |mean, log_std, u| [policy.marginal(mean, log_std).draw(u).action],
         );
         action
@@ -50,6 +51,7 @@ impl TruncatedNormal {
         let [action, log_prob] = evaluate(
             [mean, log_std, uniform],
             [Reduce::Each, Reduce::Sum],
+            #[inline(always)]
             move |mean, log_std, u| {
                 let draw = policy.marginal(mean, log_std).draw(u);
                 [draw.action, draw.log_prob]
@@ -65,6 +67,7 @@ impl TruncatedNormal {
         let [log_prob] = evaluate(
             [mean, log_std, action],
             [Reduce::Sum],
+            #[inline(always)]
             move |mean, log_std, action| [policy.marginal(mean, log_std).log_prob(action)],
         );
         log_prob
@@ -77,6 +80,7 @@ impl TruncatedNormal {
         let [entropy] = evaluate(
             [mean, log_std, unused],
             [Reduce::Sum],
+            #[inline(always)]
             move |mean, log_std, _| [policy.marginal(mean, log_std).entropy()],
         );
         entropy

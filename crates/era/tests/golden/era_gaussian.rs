@@ -47,7 +47,10 @@ impl Case {
 pub(crate) fn feasible(fixture: &Fixture) -> impl Iterator<Item = (&Block, &Case, GaussianEra)> {
     fixture.blocks.iter().flat_map(|block| {
         let cases = block.cases.iter().filter(|case| case.feasible);
-        cases.map(move |case| (block, case, case.era(block.action_dim).unwrap()))
+        cases.map(move |case| {
+            let era = case.era(block.action_dim);
+            (block, case, era.expect("the case is marked feasible"))
+        })
     })
 }
 

@@ -22,7 +22,8 @@ pub(crate) struct Array<T = f64> {
 
 pub(crate) fn fixture<T: DeserializeOwned>(name: &str) -> T {
     let path = format!("{}/tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    let text = std::fs::read_to_string(path).expect("the fixture is in the repository");
+    serde_json::from_str(&text).expect("the fixture has the documented form")
 }
 
 /// Fails where `actual` is further than `tolerance` max(1, |expected|) from `expected`, naming the worst element.
@@ -41,7 +42,6 @@ pub(crate) fn assert_close(
         count += 1;
     }
     let (error, index, actual, expected) = worst;
-    println!("{what}: {count} values, worst error {error:e}");
     assert!(count > 0, "{what}: nothing was compared");
     assert!(
         error <= tolerance,

@@ -86,7 +86,8 @@ fn the_entropy_is_the_quadratures() {
     let ours: Vec<WithGradient> = (0..mean.data.len())
         .map(|i| TanhNormal.entropy(mean.data[i], sigma.data[i].ln()))
         .collect();
-    let columns: [(&str, fn(&WithGradient) -> f64, Array); 3] = [
+    type Get = fn(&WithGradient) -> f64;
+    let columns: [(&str, Get, Array); 3] = [
         ("entropy", |w| w.value, entropy),
         ("dentropy/dmean", |w| w.d_mean, dentropy_dmean),
         ("dentropy/dlogsigma", |w| w.d_log_std, dentropy_dlogsigma),
