@@ -46,7 +46,14 @@ impl<'a> Analysis<'a> {
         let normalised = returns::normalise(&board, &returns)?;
         let entropy = entropy::by_task(&board)?;
         let pairs = pairs::compare(&board, &returns, &normalised)?;
-        Ok(Self { scale, board, returns, normalised, entropy, pairs })
+        Ok(Self {
+            scale,
+            board,
+            returns,
+            normalised,
+            entropy,
+            pairs,
+        })
     }
 
     /// The performance profiles; or why there are none.
@@ -64,7 +71,10 @@ impl<'a> Analysis<'a> {
 
     /// The command that makes this study's report from scratch.
     pub(crate) fn command(&self) -> String {
-        format!("cargo xtask reproduce --suite {} --scale {}", self.board.study.experiment, self.scale)
+        format!(
+            "cargo xtask reproduce --suite {} --scale {}",
+            self.board.study.experiment, self.scale
+        )
     }
 
     /// One line on the cells that the numbers do not hold, empty when there are none.

@@ -37,24 +37,51 @@ pub(crate) struct Score {
 impl<'a> Board<'a> {
     pub(crate) fn new(study: &'a Study, records: Records) -> Result<Self, ReportError> {
         let labels = study.labels();
-        let finished: BTreeSet<&str> =
-            records.runs.iter().map(|run| study.cells[run.cell].task.as_str()).collect();
-        let tasks = in_order(study.cells.iter().map(|cell| &cell.task).filter(|task| finished.contains(task.as_str())));
+        let finished: BTreeSet<&str> = records
+            .runs
+            .iter()
+            .map(|run| study.cells[run.cell].task.as_str())
+            .collect();
+        let tasks = in_order(
+            study
+                .cells
+                .iter()
+                .map(|cell| &cell.task)
+                .filter(|task| finished.contains(task.as_str())),
+        );
         let methods = in_order(&labels);
         let place = |cell: usize| {
-            let task = tasks.iter().position(|task| *task == study.cells[cell].task)?;
+            let task = tasks
+                .iter()
+                .position(|task| *task == study.cells[cell].task)?;
             let method = methods.iter().position(|method| *method == labels[cell])?;
             Some((task, method))
         };
         let planned = (0..study.cells.len()).filter_map(place).collect();
-        let places = records.runs.iter().filter_map(|run| place(run.cell)).collect();
+        let places = records
+            .runs
+            .iter()
+            .filter_map(|run| place(run.cell))
+            .collect();
         let frame = Frame::new(&records.runs)?;
-        Ok(Self { study, tasks, methods, left_out: records.left_out, runs: records.runs, places, planned, frame })
+        Ok(Self {
+            study,
+            tasks,
+            methods,
+            left_out: records.left_out,
+            runs: records.runs,
+            places,
+            planned,
+            frame,
+        })
     }
 
     /// How many cells the study has of this task and method.
     pub(crate) fn planned(&self, task: usize, method: usize) -> usize {
-        self.planned.iter().filter(|place| **place == (task, method)).count()
+        self.planned
+            .iter()
+            .filter(|place| **place == (task, method))
+            .count()
     }
 
     /// The series of a metric, one for each run.
@@ -77,7 +104,11 @@ impl<'a> Board<'a> {
     ) -> Vec<Score> {
         let score = |run: usize| {
             let FinishedRun { seed, id, .. } = &self.runs[run];
-            Some(Score { seed: *seed, cell: id.clone(), value: pick(&series[run])? })
+            Some(Score {
+                seed: *seed,
+                cell: id.clone(),
+                value: pick(&series[run])?,
+            })
         };
         self.runs_of(task, method).filter_map(score).collect()
     }
@@ -101,5 +132,9 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
 /// The distinct names in the order in which they first come.
 fn in_order<'n>(names: impl IntoIterator<Item = &'n String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    names.into_iter().filter(|name| seen.insert(name.as_str())).cloned().collect()
+    names
+        .into_iter()
+        .filter(|name| seen.insert(name.as_str()))
+        .cloned()
+        .collect()
 }

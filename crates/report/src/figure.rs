@@ -11,8 +11,12 @@ use crate::analysis::Analysis;
 use crate::error::ReportError;
 
 /// Names of the figures; each is made as `.svg` and `.pdf`.
-pub const FIGURES: &[&str] =
-    &["control-curves", "control-entropy", "performance-profile", "probability-of-improvement"];
+pub const FIGURES: &[&str] = &[
+    "control-curves",
+    "control-entropy",
+    "performance-profile",
+    "probability-of-improvement",
+];
 
 /// Where a figure comes from, for its metadata.
 pub(crate) struct Origin {
@@ -27,9 +31,17 @@ pub(crate) struct Origin {
 
 impl Origin {
     fn new(name: &str, analysis: &Analysis<'_>, records: &str) -> Self {
-        let commits: BTreeSet<&str> = analysis.board.runs.iter().map(|run| run.commit.as_str()).collect();
+        let commits: BTreeSet<&str> = analysis
+            .board
+            .runs
+            .iter()
+            .map(|run| run.commit.as_str())
+            .collect();
         Self {
-            title: format!("{name}, experiment {}, scale {}", analysis.board.study.experiment, analysis.scale),
+            title: format!(
+                "{name}, experiment {}, scale {}",
+                analysis.board.study.experiment, analysis.scale
+            ),
             command: analysis.command(),
             commits: commits.into_iter().collect::<Vec<_>>().join(" "),
             records: format!("blake3:{records}"),
@@ -38,7 +50,11 @@ impl Origin {
 }
 
 /// The figure `name` of a study as SVG and PDF; `records` is the hash over the study's records.
-pub(crate) fn figure(name: &str, analysis: &Analysis<'_>, records: &str) -> Result<(String, Vec<u8>), ReportError> {
+pub(crate) fn figure(
+    name: &str,
+    analysis: &Analysis<'_>,
+    records: &str,
+) -> Result<(String, Vec<u8>), ReportError> {
     let drawn = match name {
         "control-curves" => lines::returns(analysis)?,
         "control-entropy" => lines::entropy(analysis)?,
@@ -53,9 +69,14 @@ pub(crate) fn figure(name: &str, analysis: &Analysis<'_>, records: &str) -> Resu
             });
         }
     };
-    let failed = |reason: String| ReportError::Figure { name: name.to_owned(), reason };
+    let failed = |reason: String| ReportError::Figure {
+        name: name.to_owned(),
+        reason,
+    };
     let origin = Origin::new(name, analysis, records);
-    let svg = drawn.and_then(|drawing| draw::finish(drawing, &origin)).map_err(failed)?;
+    let svg = drawn
+        .and_then(|drawing| draw::finish(drawing, &origin))
+        .map_err(failed)?;
     let pdf = pdf::from_svg(&svg, &origin).map_err(failed)?;
     Ok((svg, pdf))
 }

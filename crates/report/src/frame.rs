@@ -23,10 +23,14 @@ impl Frame {
             .flat_map(|(at, run)| std::iter::repeat_n(at as u32, run.rows.len()));
         let columns = vec![
             UInt32Chunked::from_iter_values("run".into(), of_run).into_column(),
-            UInt64Chunked::from_iter_values("step".into(), rows().map(|row| row.step)).into_column(),
-            StringChunked::from_iter_values("metric".into(), rows().map(|row| row.metric.as_str())).into_column(),
-            UInt32Chunked::from_iter_values("index".into(), rows().map(|row| row.index)).into_column(),
-            Float64Chunked::from_iter_values("value".into(), rows().map(|row| row.value)).into_column(),
+            UInt64Chunked::from_iter_values("step".into(), rows().map(|row| row.step))
+                .into_column(),
+            StringChunked::from_iter_values("metric".into(), rows().map(|row| row.metric.as_str()))
+                .into_column(),
+            UInt32Chunked::from_iter_values("index".into(), rows().map(|row| row.index))
+                .into_column(),
+            Float64Chunked::from_iter_values("value".into(), rows().map(|row| row.value))
+                .into_column(),
         ];
         let order = SortMultipleOptions::default().with_maintain_order(true);
         let frame = DataFrame::new_infer_height(columns)?.sort(["run", "step", "index"], order)?;
@@ -35,7 +39,9 @@ impl Frame {
 
     /// The series of `metric`, one for each of `runs` runs; empty where a run did not record it.
     pub(crate) fn series(&self, metric: &str, runs: usize) -> Result<Vec<Series>, ReportError> {
-        let chosen = self.0.filter(&self.0.column("metric")?.str()?.equal(metric))?;
+        let chosen = self
+            .0
+            .filter(&self.0.column("metric")?.str()?.equal(metric))?;
         let (run, step) = (chosen.column("run")?.u32()?, chosen.column("step")?.u64()?);
         let value = chosen.column("value")?.f64()?;
         let mut series = vec![Series::new(); runs];

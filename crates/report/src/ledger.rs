@@ -73,9 +73,10 @@ impl Ledger {
         ledger.add_pairs(analysis, experiment);
         let mut seen = BTreeSet::new();
         match ledger.0.iter().find(|entry| !seen.insert(&entry.name)) {
-            Some(entry) => {
-                Err(ReportError::MacroTwice { experiment: experiment.clone(), name: entry.name.clone() })
-            }
+            Some(entry) => Err(ReportError::MacroTwice {
+                experiment: experiment.clone(),
+                name: entry.name.clone(),
+            }),
             None => Ok(ledger),
         }
     }
@@ -84,15 +85,29 @@ impl Ledger {
         for task in &analysis.returns {
             for row in &task.rows {
                 if let Some(iqm) = &row.iqm {
-                    let about = format!("IQM of the last return of {} on {}", row.method, task.task);
-                    self.add(&[experiment, &task.task, &row.method, "return"], about, iqm, row.cells());
+                    let about =
+                        format!("IQM of the last return of {} on {}", row.method, task.task);
+                    self.add(
+                        &[experiment, &task.task, &row.method, "return"],
+                        about,
+                        iqm,
+                        row.cells(),
+                    );
                 }
             }
         }
         if let Ok(normalised) = &analysis.normalised {
             for row in &normalised.rows {
-                let about = format!("IQM of the normalised last return of {} over {} tasks", row.method, normalised.tasks);
-                self.add(&[experiment, "all tasks", &row.method, "score"], about, &row.iqm, row.cells());
+                let about = format!(
+                    "IQM of the normalised last return of {} over {} tasks",
+                    row.method, normalised.tasks
+                );
+                self.add(
+                    &[experiment, "all tasks", &row.method, "score"],
+                    about,
+                    &row.iqm,
+                    row.cells(),
+                );
             }
         }
     }
@@ -112,15 +127,35 @@ impl Ledger {
                         cells: row.cells.clone(),
                     });
                 };
-                add("entropy", "mean policy entropy (nats) at the last evaluation", row.mean, row.mean_text());
+                add(
+                    "entropy",
+                    "mean policy entropy (nats) at the last evaluation",
+                    row.mean,
+                    row.mean_text(),
+                );
                 if let (Some(value), Some(text)) = (row.lowest, row.lowest_text()) {
-                    add("lowest entropy", "lowest policy entropy (nats) of any evaluated state", value, text);
+                    add(
+                        "lowest entropy",
+                        "lowest policy entropy (nats) of any evaluated state",
+                        value,
+                        text,
+                    );
                 }
                 if let (Some((value, _)), Some(text)) = (row.bound, row.bound_text()) {
-                    add("bound", "promised lower bound (nats) of the policy entropy", value, text);
+                    add(
+                        "bound",
+                        "promised lower bound (nats) of the policy entropy",
+                        value,
+                        text,
+                    );
                 }
                 if let (Some(value), Some(text)) = (row.violations, row.violations_text()) {
-                    add("violations", "per cent of evaluated states below the promised entropy", value * 100.0, text);
+                    add(
+                        "violations",
+                        "per cent of evaluated states below the promised entropy",
+                        value * 100.0,
+                        text,
+                    );
                 }
             }
         }
@@ -129,15 +164,40 @@ impl Ledger {
     fn add_pairs(&mut self, analysis: &Analysis<'_>, experiment: &str) {
         for pair in &analysis.pairs {
             for comparison in pair.tasks.iter().chain(&pair.all) {
-                let Comparison { task, probability, difference, cells, .. } = comparison;
-                let task = if task.is_empty() { "all tasks" } else { task.as_str() };
+                let Comparison {
+                    task,
+                    probability,
+                    difference,
+                    cells,
+                    ..
+                } = comparison;
+                let task = if task.is_empty() {
+                    "all tasks"
+                } else {
+                    task.as_str()
+                };
                 let place = [experiment, task, &pair.left, "over", &pair.right];
-                let about = format!("probability that a run of {} beats one of {} on {task}", pair.left, pair.right);
-                self.add(&[&place[..], &["probability"]].concat(), about, probability, cells.clone());
+                let about = format!(
+                    "probability that a run of {} beats one of {} on {task}",
+                    pair.left, pair.right
+                );
+                self.add(
+                    &[&place[..], &["probability"]].concat(),
+                    about,
+                    probability,
+                    cells.clone(),
+                );
                 if let Some(difference) = difference {
-                    let about =
-                        format!("IQM of {} minus that of {} on {task}, runs paired by seed", pair.left, pair.right);
-                    self.add(&[&place[..], &["difference"]].concat(), about, difference, cells.clone());
+                    let about = format!(
+                        "IQM of {} minus that of {} on {task}, runs paired by seed",
+                        pair.left, pair.right
+                    );
+                    self.add(
+                        &[&place[..], &["difference"]].concat(),
+                        about,
+                        difference,
+                        cells.clone(),
+                    );
                 }
             }
         }
@@ -162,11 +222,24 @@ impl Ledger {
         for entry in &self.0 {
             let cells: Vec<&str> = entry.cells.iter().map(|cell| cell.0.as_str()).collect();
             let name = &entry.name;
-            let _ = writeln!(text, "% {}\n%   from {}", template::comment(&entry.about), cells.join(" "));
-            let ends = [("", Some(&entry.printed)), ("Low", entry.low.as_ref()), ("High", entry.high.as_ref())];
+            let _ = writeln!(
+                text,
+                "% {}\n%   from {}",
+                template::comment(&entry.about),
+                cells.join(" ")
+            );
+            let ends = [
+                ("", Some(&entry.printed)),
+                ("Low", entry.low.as_ref()),
+                ("High", entry.high.as_ref()),
+            ];
             for (suffix, number) in ends {
                 if let Some(number) = number {
-                    let _ = writeln!(text, "\\newcommand{{\\{name}{suffix}}}{{{}}}", template::number(number));
+                    let _ = writeln!(
+                        text,
+                        "\\newcommand{{\\{name}{suffix}}}{{{}}}",
+                        template::number(number)
+                    );
                 }
             }
             let _ = writeln!(text, "\\newcommand{{\\{name}Runs}}{{{}}}", entry.runs);
@@ -184,11 +257,20 @@ impl Ledger {
             scale: analysis.scale,
             command: analysis.command(),
             records,
-            intervals: Intervals { kind: "stratified percentile bootstrap over runs", level: LEVEL, seed: SEED },
+            intervals: Intervals {
+                kind: "stratified percentile bootstrap over runs",
+                level: LEVEL,
+                seed: SEED,
+            },
             runs: board
                 .runs
                 .iter()
-                .map(|each| RunLine { cell: &each.id, commit: &each.commit, rows: run(each), metrics_hash: &each.hash })
+                .map(|each| RunLine {
+                    cell: &each.id,
+                    commit: &each.commit,
+                    rows: run(each),
+                    metrics_hash: &each.hash,
+                })
                 .collect(),
             left_out: &board.left_out,
             numbers: &self.0,
@@ -199,9 +281,14 @@ impl Ledger {
 
 /// A macro's name from the words of its place: letters only, digits spelled out, as TeX wants it.
 fn macro_name(place: &[&str]) -> String {
-    const DIGITS: [&str; 10] = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
+    const DIGITS: [&str; 10] = [
+        "Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine",
+    ];
     let mut name = String::new();
-    for word in place.iter().flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric() && c != '.')) {
+    for word in place
+        .iter()
+        .flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric() && c != '.'))
+    {
         let mut upper = true;
         for c in word.chars() {
             match c.to_digit(10) {
@@ -222,8 +309,14 @@ mod tests {
 
     #[test]
     fn macros_are_letters_only() {
-        assert_eq!(macro_name(&["control", "gym/walker2d", "sac-era", "return"]), "ControlGymWalkerTwodSacEraReturn");
-        assert_eq!(macro_name(&["ablations/h0", "sac-era (k=0.25)"]), "AblationsHZeroSacEraKZeroPointTwoFive");
+        assert_eq!(
+            macro_name(&["control", "gym/walker2d", "sac-era", "return"]),
+            "ControlGymWalkerTwodSacEraReturn"
+        );
+        assert_eq!(
+            macro_name(&["ablations/h0", "sac-era (k=0.25)"]),
+            "AblationsHZeroSacEraKZeroPointTwoFive"
+        );
         let odd = macro_name(&["ä_b", "50%\\input{x}"]);
         assert!(odd.chars().all(|c| c.is_ascii_alphabetic()), "{odd}");
     }

@@ -73,7 +73,11 @@ pub struct Report {
 /// An experiment asks for an unknown table or figure; a template is missing or wrong; a figure cannot be drawn.
 pub fn build(inputs: &ReportInputs<'_>) -> Result<Report, ReportError> {
     let templates = Templates::new(inputs.templates)?;
-    let mut report = Report { files: Files::new(), left_out: Vec::new(), summaries: Vec::new() };
+    let mut report = Report {
+        files: Files::new(),
+        left_out: Vec::new(),
+        summaries: Vec::new(),
+    };
     for study in inputs.studies {
         let records = Records::read(inputs.store, inputs.scale, &study.cells);
         report.add(inputs.scale, study, records, &templates)?;
@@ -102,8 +106,12 @@ impl Report {
             self.files.insert(path(&format!("{name}.pdf")), pdf);
         }
         let ledger = Ledger::new(&analysis)?;
-        self.files.insert(path("numbers.tex"), ledger.numbers(&analysis).into());
-        self.files.insert(path("provenance.json"), ledger.provenance(&analysis, &hash).into());
+        self.files
+            .insert(path("numbers.tex"), ledger.numbers(&analysis).into());
+        self.files.insert(
+            path("provenance.json"),
+            ledger.provenance(&analysis, &hash).into(),
+        );
         self.summaries.push(Summary::new(&analysis));
         self.left_out.extend(analysis.board.left_out);
         Ok(())
@@ -128,7 +136,11 @@ impl Report {
 
     /// The numbers as plain text of at most `width` columns, with the cells that are left out.
     pub fn summary(&self, width: usize) -> String {
-        let studies: Vec<String> = self.summaries.iter().map(|summary| summary.lay_out(width)).collect();
+        let studies: Vec<String> = self
+            .summaries
+            .iter()
+            .map(|summary| summary.lay_out(width))
+            .collect();
         studies.join("\n")
     }
 }

@@ -15,7 +15,9 @@ impl Printed {
     /// `estimate` with as many decimals in its interval as in its value.
     pub(crate) fn new(estimate: Estimate, decimals: usize) -> Self {
         let end = |pick: fn(era_stats::Interval) -> f64| {
-            estimate.interval.map(|interval| fixed(pick(interval), decimals))
+            estimate
+                .interval
+                .map(|interval| fixed(pick(interval), decimals))
         };
         Self {
             exact: estimate,
@@ -54,7 +56,9 @@ pub(crate) fn per_cent(share: f64) -> String {
 
 /// Decimals that show about three figures of the largest of `values`: 0 from 100 on, at most 3.
 pub(crate) fn decimals(values: impl IntoIterator<Item = f64>) -> usize {
-    let largest = values.into_iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let largest = values
+        .into_iter()
+        .fold(0.0_f64, |largest, value| largest.max(value.abs()));
     match largest {
         100.0.. => 0,
         10.0.. => 1,
@@ -84,14 +88,25 @@ mod tests {
 
     #[test]
     fn small_shares_do_not_print_as_none() {
-        for (share, text) in [(0.0, "0"), (1e-6, "<0.1"), (0.1234, "12.3"), (0.99999, ">99.9"), (1.0, "100.0")] {
+        for (share, text) in [
+            (0.0, "0"),
+            (1e-6, "<0.1"),
+            (0.1234, "12.3"),
+            (0.99999, ">99.9"),
+            (1.0, "100.0"),
+        ] {
             assert_eq!(per_cent(share), text);
         }
     }
 
     #[test]
     fn decimals_follow_the_largest() {
-        for (values, expected) in [([3412.0, 1.0], 0), ([-12.0, 1.0], 1), ([1.0, 0.2], 2), ([0.5, 0.2], 3)] {
+        for (values, expected) in [
+            ([3412.0, 1.0], 0),
+            ([-12.0, 1.0], 1),
+            ([1.0, 0.2], 2),
+            ([0.5, 0.2], 3),
+        ] {
             assert_eq!(decimals(values), expected);
         }
     }

@@ -39,7 +39,9 @@ impl fmt::Display for Stale {
         let file = &self.file;
         match self.problem {
             Problem::Missing => write!(f, "{file} is missing"),
-            Problem::Different { line: Some(line) } => write!(f, "{file} differs from line {line} on"),
+            Problem::Different { line: Some(line) } => {
+                write!(f, "{file} differs from line {line} on")
+            }
             Problem::Different { line: None } => write!(f, "{file} differs"),
             Problem::Extra => write!(f, "{file} is not made from any record"),
         }
@@ -73,27 +75,46 @@ pub(crate) fn check(folder: &Path, files: &Files) -> Result<Vec<Stale>, ReportEr
         let path = folder.join(file);
         let problem = match read_if_there(&path)? {
             None => Some(Problem::Missing),
-            Some(found) if found != *expected => Some(Problem::Different { line: first_difference(&found, expected) }),
+            Some(found) if found != *expected => Some(Problem::Different {
+                line: first_difference(&found, expected),
+            }),
             Some(_) => None,
         };
-        stale.extend(problem.map(|problem| Stale { file: file.clone(), problem }));
+        stale.extend(problem.map(|problem| Stale {
+            file: file.clone(),
+            problem,
+        }));
         let parent = file.rsplit_once('/').map_or("", |(parent, _)| parent);
         for name in file_names(&folder.join(parent))? {
-            let name = if parent.is_empty() { name } else { format!("{parent}/{name}") };
+            let name = if parent.is_empty() {
+                name
+            } else {
+                format!("{parent}/{name}")
+            };
             if !files.contains_key(&name) {
                 extra.insert(name);
             }
         }
     }
-    stale.extend(extra.into_iter().map(|file| Stale { file, problem: Problem::Extra }));
+    stale.extend(extra.into_iter().map(|file| Stale {
+        file,
+        problem: Problem::Extra,
+    }));
     stale.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(stale)
 }
 
 /// The first line in which two texts differ, from 1.
 fn first_difference(found: &[u8], expected: &[u8]) -> Option<usize> {
-    let (found, expected) = (std::str::from_utf8(found).ok()?, std::str::from_utf8(expected).ok()?);
-    let same = found.lines().zip(expected.lines()).take_while(|(found, expected)| found == expected).count();
+    let (found, expected) = (
+        std::str::from_utf8(found).ok()?,
+        std::str::from_utf8(expected).ok()?,
+    );
+    let same = found
+        .lines()
+        .zip(expected.lines())
+        .take_while(|(found, expected)| found == expected)
+        .count();
     Some(same + 1)
 }
 
@@ -115,7 +136,9 @@ fn file_names(folder: &Path) -> Result<Vec<String>, ReportError> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(ReportError::file("read", folder))?;
-        let kind = entry.file_type().map_err(ReportError::file("read", folder))?;
+        let kind = entry
+            .file_type()
+            .map_err(ReportError::file("read", folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if kind.is_file() && !name.starts_with('.') {
             names.push(name);
@@ -145,7 +168,11 @@ mod tests {
     use super::*;
 
     fn files(content: &str) -> Files {
-        Files::from([("a/x.tex".into(), content.into()), ("a/y.pdf".into(), vec![0xff, 0]), ("b/z".into(), vec![])])
+        Files::from([
+            ("a/x.tex".into(), content.into()),
+            ("a/y.pdf".into(), vec![0xff, 0]),
+            ("b/z".into(), vec![]),
+        ])
     }
 
     #[test]
@@ -154,7 +181,11 @@ mod tests {
         assert_eq!(check(folder.path(), &files("1")).unwrap().len(), 3);
         assert_eq!(write(folder.path(), &files("1\n2\n3\n")).unwrap().len(), 3);
         assert_eq!(check(folder.path(), &files("1\n2\n3\n")).unwrap(), []);
-        assert!(write(folder.path(), &files("1\n2\n3\n")).unwrap().is_empty());
+        assert!(
+            write(folder.path(), &files("1\n2\n3\n"))
+                .unwrap()
+                .is_empty()
+        );
 
         fs::write(folder.path().join("a/x.tex"), "1\n2\n4\n").unwrap();
         fs::write(folder.path().join("a/y.pdf"), [0xff, 1]).unwrap();
@@ -164,7 +195,12 @@ mod tests {
         let told: Vec<String> = told.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
-            ["a/old.svg is not made from any record", "a/x.tex differs from line 3 on", "a/y.pdf differs", "b/z is missing"]
+            [
+                "a/old.svg is not made from any record",
+                "a/x.tex differs from line 3 on",
+                "a/y.pdf differs",
+                "b/z is missing"
+            ]
         );
         assert_eq!(write(folder.path(), &files("1\n2\n3\n")).unwrap().len(), 4);
         assert_eq!(check(folder.path(), &files("1\n2\n3\n")).unwrap(), []);

@@ -51,7 +51,13 @@ fn build_with(latex: &str, paper: &Path) -> Result<Typeset, ReportError> {
     std::fs::create_dir_all(&build).map_err(ReportError::file("create", &build))?;
     for _ in 0..PASSES {
         let output = Command::new(latex)
-            .args(["-interaction=nonstopmode", "-halt-on-error", "-output-directory", BUILD, MAIN])
+            .args([
+                "-interaction=nonstopmode",
+                "-halt-on-error",
+                "-output-directory",
+                BUILD,
+                MAIN,
+            ])
             .current_dir(paper)
             .stdin(Stdio::null())
             .output();
@@ -59,7 +65,10 @@ fn build_with(latex: &str, paper: &Path) -> Result<Typeset, ReportError> {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
                 let complaint = complaint(&String::from_utf8_lossy(&output.stdout));
-                return Ok(Typeset::Refused { log: build.join("main.log"), complaint });
+                return Ok(Typeset::Refused {
+                    log: build.join("main.log"),
+                    complaint,
+                });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let install = "pdflatex with the packages of texlive-latex-recommended and lmodern";
@@ -86,7 +95,12 @@ mod tests {
     fn without_latex_the_main_file_is_named() {
         let paper = tempfile::tempdir().unwrap();
         let tex = paper.path().join(MAIN);
-        assert!(build_with("pdflatex", paper.path()).unwrap_err().to_string().contains("main.tex"));
+        assert!(
+            build_with("pdflatex", paper.path())
+                .unwrap_err()
+                .to_string()
+                .contains("main.tex")
+        );
         std::fs::write(&tex, "").unwrap();
         let outcome = build_with("a-program-that-is-not-there", paper.path()).unwrap();
         assert!(matches!(outcome, Typeset::NoLatex { tex: named, .. } if named == tex));
@@ -94,7 +108,9 @@ mod tests {
 
     #[test]
     fn the_complaint_starts_at_the_error() {
-        assert_eq!(complaint("This is pdfTeX\n(./main.tex\n! Undefined control sequence.\nl.3 \\x\n"),
-            "! Undefined control sequence.\nl.3 \\x");
+        assert_eq!(
+            complaint("This is pdfTeX\n(./main.tex\n! Undefined control sequence.\nl.3 \\x\n"),
+            "! Undefined control sequence.\nl.3 \\x"
+        );
     }
 }

@@ -77,7 +77,12 @@ impl Records {
 }
 
 /// The run of one cell; or why there is none, and whether that is a fault.
-fn read_run(store: &Store, scale: &str, at: usize, cell: &Cell) -> Result<FinishedRun, (String, bool)> {
+fn read_run(
+    store: &Store,
+    scale: &str,
+    at: usize,
+    cell: &Cell,
+) -> Result<FinishedRun, (String, bool)> {
     let state = store
         .state(scale, cell, Verify::Full)
         .map_err(|error| (error.to_string(), true))?;

@@ -72,7 +72,11 @@ fn differing<'a>(params: &[&'a Params]) -> impl Iterator<Item = &'a str> {
         .collect();
     names
         .into_iter()
-        .filter(|name| params.iter().any(|other| other.get(*name) != params[0].get(*name)))
+        .filter(|name| {
+            params
+                .iter()
+                .any(|other| other.get(*name) != params[0].get(*name))
+        })
         .collect::<Vec<_>>()
         .into_iter()
 }

@@ -32,7 +32,13 @@ impl Summary {
     pub(crate) fn new(analysis: &Analysis<'_>) -> Self {
         let study = analysis.board.study;
         let mut summary = Self(Vec::new());
-        summary.say(0, format!("{} at scale {}: {}", study.experiment, analysis.scale, study.about));
+        summary.say(
+            0,
+            format!(
+                "{} at scale {}: {}",
+                study.experiment, analysis.scale, study.about
+            ),
+        );
         if analysis.smoke() {
             summary.say(0, Analysis::SMOKE);
         }
@@ -70,9 +76,15 @@ impl Summary {
                 let row = |row: &NormalisedRow| {
                     let runs: usize = row.scores.iter().map(Vec::len).sum();
                     let iqm = Some(&row.iqm);
-                    Line::Cells(vec![row.method.clone(), runs.to_string(), value(iqm), interval(iqm)])
+                    Line::Cells(vec![
+                        row.method.clone(),
+                        runs.to_string(),
+                        value(iqm),
+                        interval(iqm),
+                    ])
                 };
-                self.0.push(Block::Table(normalised.rows.iter().map(row).collect()));
+                self.0
+                    .push(Block::Table(normalised.rows.iter().map(row).collect()));
             }
             Err(reason) => self.say(0, format!("no score over all tasks: {reason}")),
         }
@@ -87,9 +99,17 @@ impl Summary {
         for pair in &analysis.pairs {
             lines.push(Line::Heading(format!("{} over {}", pair.left, pair.right)));
             for comparison in pair.tasks.iter().chain(&pair.all) {
-                let task = if comparison.task.is_empty() { "all tasks" } else { &comparison.task };
+                let task = if comparison.task.is_empty() {
+                    "all tasks"
+                } else {
+                    &comparison.task
+                };
                 let probability = Some(&comparison.probability);
-                lines.push(Line::Cells(vec![format!("  {task}"), value(probability), interval(probability)]));
+                lines.push(Line::Cells(vec![
+                    format!("  {task}"),
+                    value(probability),
+                    interval(probability),
+                ]));
             }
         }
         self.0.push(Block::Table(lines));
@@ -133,16 +153,22 @@ fn tasks(analysis: &Analysis<'_>) -> Vec<Line> {
     let mut lines = vec![Line::Cells(heading.map(str::to_owned).to_vec())];
     for task in &analysis.returns {
         lines.push(Line::Heading(task.task.clone()));
-        let entropy = analysis.entropy.iter().find(|other| other.task == task.task);
+        let entropy = analysis
+            .entropy
+            .iter()
+            .find(|other| other.task == task.task);
         for row in &task.rows {
-            let entropy = entropy.and_then(|task| task.rows.iter().find(|other| other.method == row.method));
+            let entropy =
+                entropy.and_then(|task| task.rows.iter().find(|other| other.method == row.method));
             lines.push(Line::Cells(vec![
                 row.method.clone(),
                 format!("{}/{}", row.scores.len(), row.planned),
                 value(row.iqm.as_ref()),
                 interval(row.iqm.as_ref()),
                 entropy.map_or("-".into(), EntropyRow::mean_text),
-                entropy.and_then(EntropyRow::bound_text).unwrap_or("-".into()),
+                entropy
+                    .and_then(EntropyRow::bound_text)
+                    .unwrap_or("-".into()),
             ]));
         }
     }
@@ -230,14 +256,23 @@ mod tests {
     #[test]
     fn a_table_that_is_too_wide_goes_on_below() {
         let cells = |cells: &[&str]| Line::Cells(cells.iter().map(ToString::to_string).collect());
-        let lines = [cells(&["method", "value", "interval"]), cells(&["a", "1", "[0, 2]"])];
+        let lines = [
+            cells(&["method", "value", "interval"]),
+            cells(&["a", "1", "[0, 2]"]),
+        ];
         let laid_out = |width| {
             let mut text = String::new();
             push_table(&mut text, &lines, width);
             text
         };
-        assert_eq!(laid_out(40), "  method  value  interval\n  a           1    [0, 2]\n");
-        assert_eq!(laid_out(16), "  method  value\n    interval\n  a           1\n      [0, 2]\n");
+        assert_eq!(
+            laid_out(40),
+            "  method  value  interval\n  a           1    [0, 2]\n"
+        );
+        assert_eq!(
+            laid_out(16),
+            "  method  value\n    interval\n  a           1\n      [0, 2]\n"
+        );
     }
 
     #[test]

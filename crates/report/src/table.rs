@@ -35,7 +35,11 @@ struct Cell<'a> {
 
 impl<'a> From<&'a Printed> for Cell<'a> {
     fn from(printed: &'a Printed) -> Self {
-        Self { value: &printed.value, low: printed.low.as_deref(), high: printed.high.as_deref() }
+        Self {
+            value: &printed.value,
+            low: printed.low.as_deref(),
+            high: printed.high.as_deref(),
+        }
     }
 }
 
@@ -104,7 +108,11 @@ struct PairLine<'a> {
 }
 
 /// The table `name` of a study as LaTeX.
-pub(crate) fn table(name: &str, analysis: &Analysis<'_>, templates: &Templates) -> Result<String, ReportError> {
+pub(crate) fn table(
+    name: &str,
+    analysis: &Analysis<'_>,
+    templates: &Templates,
+) -> Result<String, ReportError> {
     match name {
         "control-returns" => templates.render(name, context(name, analysis, returns(analysis))),
         "control-entropy" => templates.render(name, context(name, analysis, entropy(analysis))),
@@ -122,12 +130,17 @@ fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'
     let study = analysis.board.study;
     let label = format!("{}-{name}-{}", study.experiment, analysis.scale);
     Context {
-        header: minijinja::Value::from_safe_string(template::header(analysis)),
+        header: minijinja::Value::from_safe_string(
+            template::header(analysis).trim_end().to_owned(),
+        ),
         experiment: &study.experiment,
         scale: analysis.scale,
         smoke: analysis.smoke().then_some(Analysis::SMOKE),
         about: &study.about,
-        label: label.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect(),
+        label: label
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect(),
         left_out: analysis.left_out_line(),
         level: "95",
         table,
@@ -149,23 +162,37 @@ fn returns<'a>(analysis: &'a Analysis<'_>) -> Returns<'a> {
             .collect(),
     });
     let several = analysis.returns.len() > 1;
-    let all = analysis.normalised.as_ref().ok().map(|normalised| AllTasks {
-        baseline: &normalised.baseline,
-        tasks: normalised.tasks,
-        rows: normalised
-            .rows
-            .iter()
-            .map(|row| {
-                let runs = row.scores.iter().map(Vec::len).sum();
-                ReturnsRow { method: &row.method, runs, planned: runs, iqm: Some(Cell::from(&row.iqm)) }
-            })
-            .collect(),
-        without: &normalised.without,
-    });
+    let all = analysis
+        .normalised
+        .as_ref()
+        .ok()
+        .map(|normalised| AllTasks {
+            baseline: &normalised.baseline,
+            tasks: normalised.tasks,
+            rows: normalised
+                .rows
+                .iter()
+                .map(|row| {
+                    let runs = row.scores.iter().map(Vec::len).sum();
+                    ReturnsRow {
+                        method: &row.method,
+                        runs,
+                        planned: runs,
+                        iqm: Some(Cell::from(&row.iqm)),
+                    }
+                })
+                .collect(),
+            without: &normalised.without,
+        });
     Returns {
         tasks: tasks.collect(),
         all: all.filter(|_| several),
-        no_all: analysis.normalised.as_ref().err().map(String::as_str).filter(|_| several),
+        no_all: analysis
+            .normalised
+            .as_ref()
+            .err()
+            .map(String::as_str)
+            .filter(|_| several),
     }
 }
 

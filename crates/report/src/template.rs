@@ -27,7 +27,10 @@ impl Templates {
             .lstrip_blocks(true)
             .keep_trailing_newline(true)
             .build();
-        environment.set_syntax(syntax.map_err(|source| ReportError::Template { name: "syntax".into(), source })?);
+        environment.set_syntax(syntax.map_err(|source| ReportError::Template {
+            name: "syntax".into(),
+            source,
+        })?);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_loader(minijinja::path_loader(folder));
         // Every text is escaped unless a filter says that it is LaTeX already.
@@ -37,14 +40,23 @@ impl Templates {
             _ => Ok(write!(out, "{value}")?),
         });
         environment.add_filter("number", |text: &str| Value::from_safe_string(number(text)));
-        environment.add_filter("comment", |text: &str| Value::from_safe_string(comment(text)));
+        environment.add_filter("comment", |text: &str| {
+            Value::from_safe_string(comment(text))
+        });
         Ok(Self(environment))
     }
 
     /// Fills in `<name>.tex.j2`.
-    pub(crate) fn render(&self, name: &str, context: impl Serialize) -> Result<String, ReportError> {
+    pub(crate) fn render(
+        &self,
+        name: &str,
+        context: impl Serialize,
+    ) -> Result<String, ReportError> {
         let name = format!("{name}.tex.j2");
-        let text = self.0.get_template(&name).and_then(|template| template.render(Value::from(Serde(context))));
+        let text = self
+            .0
+            .get_template(&name)
+            .and_then(|template| template.render(Value::from(Serde(context))));
         text.map_err(|source| ReportError::Template { name, source })
     }
 }
@@ -74,21 +86,34 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// A printed number with LaTeX's minus and comparison signs.
 pub(crate) fn number(text: &str) -> String {
-    text.replace('-', "$-$").replace('<', "$<$").replace('>', "$>$")
+    text.replace('-', "$-$")
+        .replace('<', "$<$")
+        .replace('>', "$>$")
 }
 
 /// Text for a line of comment: no line break can end it.
 pub(crate) fn comment(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
-/// The first lines of a generated file.
+/// The first lines of a generated file, in comments: the command that makes it and the cells that it has no numbers of.
 pub(crate) fn header(analysis: &Analysis<'_>) -> String {
-    let mut lines = format!("% Made from run records by: {}\n", comment(&analysis.command()));
+    let mut lines = vec![format!("Made from run records by: {}", analysis.command())];
     if analysis.smoke() {
-        lines.push_str(&format!("% {}\n", Analysis::SMOKE));
+        lines.push(Analysis::SMOKE.to_owned());
     }
+    let left_out = &analysis.board.left_out;
+    lines.extend(
+        left_out
+            .iter()
+            .map(|left_out| format!("left out: {}: {}", left_out.cell, left_out.reason)),
+    );
     lines
+        .iter()
+        .map(|line| format!("% {}\n", comment(line)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -108,11 +133,26 @@ mod tests {
     #[test]
     fn an_unknown_name_in_a_template_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("t.tex.j2"), "((( known ))) ((( unknown )))").unwrap();
+        std::fs::write(
+            folder.path().join("t.tex.j2"),
+            "((( known ))) ((( unknown )))",
+        )
+        .unwrap();
         let templates = Templates::new(folder.path()).unwrap();
-        let error = templates.render("t", minijinja::context! { known => "a_b" }).unwrap_err();
+        let error = templates
+            .render("t", minijinja::context! { known => "a_b" })
+            .unwrap_err();
         assert!(error.to_string().contains("t.tex.j2"), "{error}");
-        std::fs::write(folder.path().join("u.tex.j2"), "((( known ))) ((( '-1'|number )))").unwrap();
-        assert_eq!(templates.render("u", minijinja::context! { known => "a_b" }).unwrap(), r"a\_b $-$1");
+        std::fs::write(
+            folder.path().join("u.tex.j2"),
+            "((( known ))) ((( '-1'|number )))",
+        )
+        .unwrap();
+        assert_eq!(
+            templates
+                .render("u", minijinja::context! { known => "a_b" })
+                .unwrap(),
+            r"a\_b $-$1"
+        );
     }
 }

@@ -7,7 +7,11 @@ use era_harness::Params;
 
 /// Two tasks, three methods, three seeds.
 fn full() -> Bench {
-    let bench = Bench::new(&["mini/reacher", "gym/half-cheetah"], &["sac", "sac-era", "sac-no-entropy"], 3);
+    let bench = Bench::new(
+        &["mini/reacher", "gym/half-cheetah"],
+        &["sac", "sac-era", "sac-no-entropy"],
+        3,
+    );
     bench.run_all();
     bench
 }
@@ -30,8 +34,15 @@ fn summaries_fit_their_width() {
     let report = full().build();
     for width in [40, 60, 80, 120] {
         let summary = report.summary(width);
-        let widest = summary.lines().map(|line| line.chars().count()).max().unwrap();
-        assert!(widest <= width, "{widest} columns where {width} were asked for:\n{summary}");
+        let widest = summary
+            .lines()
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap();
+        assert!(
+            widest <= width,
+            "{widest} columns where {width} were asked for:\n{summary}"
+        );
     }
 }
 
@@ -41,11 +52,23 @@ fn the_numbers_are_those_of_the_formula() {
     let report = full().build();
     let numbers = text(&report, "control/numbers.tex");
     // IQM of three runs leaves out none: (6.5 + 0.1) 400 = 2640.
-    assert!(numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacReturn}{2,640}"), "{numbers}");
-    assert!(numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacReturnLow}{2,600}"), "{numbers}");
-    assert!(numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacReturnHigh}{2,680}"), "{numbers}");
+    assert!(
+        numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacReturn}{2,640}"),
+        "{numbers}"
+    );
+    assert!(
+        numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacReturnLow}{2,600}"),
+        "{numbers}"
+    );
+    assert!(
+        numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacReturnHigh}{2,680}"),
+        "{numbers}"
+    );
     // Every run of sac-era beats every run of sac.
-    assert!(numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacEraOverSacProbability}{1.00}"), "{numbers}");
+    assert!(
+        numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacEraOverSacProbability}{1.00}"),
+        "{numbers}"
+    );
 }
 
 #[test]
@@ -54,11 +77,17 @@ fn one_run_has_no_interval() {
     bench.run_all();
     let report = bench.build();
     let numbers = text(&report, "control/numbers.tex");
-    assert!(!numbers.contains("Low}") && !numbers.contains("High}"), "{numbers}");
+    assert!(
+        !numbers.contains("Low}") && !numbers.contains("High}"),
+        "{numbers}"
+    );
     for table in ["control-returns", "control-pairwise"] {
         let table = text(&report, &format!("control/{table}.tex"));
         let rows: Vec<&str> = table.lines().filter(|line| line.contains('&')).collect();
-        assert!(!rows.is_empty() && rows.iter().all(|row| !row.contains('[')), "{table}");
+        assert!(
+            !rows.is_empty() && rows.iter().all(|row| !row.contains('[')),
+            "{table}"
+        );
     }
     assert!(!report.summary(80).contains('['), "{}", report.summary(80));
 }
@@ -75,16 +104,25 @@ fn a_method_without_a_finished_cell_shows_as_a_gap() {
     assert!(table.contains("2 of 4 cells are left out"), "{table}");
     assert!(!text(&report, "control/numbers.tex").contains("SacEra"));
     let summary = report.summary(80);
-    assert!(summary.contains("0/2") && summary.contains(": not run"), "{summary}");
+    assert!(
+        summary.contains("0/2") && summary.contains(": not run"),
+        "{summary}"
+    );
 }
 
 #[test]
 fn nothing_finished_is_said() {
     let bench = Bench::new(&["mini/reacher"], &["sac", "sac-era"], 2).with_figures();
     let report = bench.build();
-    assert!(report.summary(80).contains("no cell is finished"), "{}", report.summary(80));
+    assert!(
+        report.summary(80).contains("no cell is finished"),
+        "{}",
+        report.summary(80)
+    );
     assert_eq!(report.left_out.len(), 4);
-    assert!(text(&report, "control/control-curves.svg").contains("no finished run has evaluations"));
+    assert!(
+        text(&report, "control/control-curves.svg").contains("no finished run has evaluations")
+    );
 }
 
 #[test]
@@ -95,7 +133,10 @@ fn odd_names_cannot_break_out_of_latex() {
     let escaped = r"odd\_50\%\&\{1\}\#\textbackslash{}x";
     for table in era_report::TABLES {
         let table = text(&report, &format!("control/{table}.tex"));
-        assert!(table.contains(escaped) && table.contains(r"mini/a\_b\%"), "{table}");
+        assert!(
+            table.contains(escaped) && table.contains(r"mini/a\_b\%"),
+            "{table}"
+        );
         assert!(!table.contains(ODD), "{table}");
     }
 }
@@ -104,12 +145,21 @@ fn odd_names_cannot_break_out_of_latex() {
 fn further_axes_become_part_of_the_method() {
     let mut bench = Bench::new(&[], &[], 0);
     for target in [0.25, 0.5] {
-        let params = Params::from([("target".into(), target.into()), ("steps".into(), 10.into())]);
-        bench.study.cells.extend((0..2).map(|seed| cell("mini/reacher", "sac-era", seed, params.clone())));
+        let params = Params::from([
+            ("target".into(), target.into()),
+            ("steps".into(), 10.into()),
+        ]);
+        bench
+            .study
+            .cells
+            .extend((0..2).map(|seed| cell("mini/reacher", "sac-era", seed, params.clone())));
     }
     bench.run_all();
     let summary = bench.build().summary(80);
-    assert!(summary.contains("sac-era (target=0.25)") && summary.contains("sac-era (target=0.5)"), "{summary}");
+    assert!(
+        summary.contains("sac-era (target=0.25)") && summary.contains("sac-era (target=0.5)"),
+        "{summary}"
+    );
 }
 
 #[test]
@@ -122,7 +172,10 @@ fn the_smoke_scale_is_said_everywhere() {
     assert!(report.summary(80).contains(said));
     for (file, content) in &report.files {
         if file.ends_with(".tex") || file.ends_with(".svg") {
-            assert!(std::str::from_utf8(content).unwrap().contains(said), "{file}");
+            assert!(
+                std::str::from_utf8(content).unwrap().contains(said),
+                "{file}"
+            );
         }
     }
 }
@@ -132,5 +185,8 @@ fn an_unknown_table_is_named() {
     let mut bench = Bench::new(&["mini/reacher"], &["sac"], 1);
     bench.study.tables = vec!["control-return".into()];
     let error = bench.try_build().unwrap_err().to_string();
-    assert!(error.contains("control-return") && error.contains("control-returns"), "{error}");
+    assert!(
+        error.contains("control-return") && error.contains("control-returns"),
+        "{error}"
+    );
 }

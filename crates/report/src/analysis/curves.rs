@@ -38,11 +38,18 @@ pub(crate) fn curves(board: &Board<'_>, metric: &str) -> Result<Vec<Vec<Curve>>,
             }
             let mut points = Vec::new();
             for (step, values) in &by_step {
-                points.extend(iqm(values, &bootstrap)?.map(|estimate| Point { step: *step, estimate }));
+                points.extend(iqm(values, &bootstrap)?.map(|estimate| Point {
+                    step: *step,
+                    estimate,
+                }));
             }
             let runs = by_step.values().map(Vec::len).max().unwrap_or(0);
             if !points.is_empty() {
-                curves.push(Curve { method, points, runs });
+                curves.push(Curve {
+                    method,
+                    points,
+                    runs,
+                });
             }
         }
         tasks.push(curves);

@@ -30,8 +30,14 @@ pub(crate) struct EntropyRow {
 impl EntropyRow {
     /// The bound as printed; a range where it moved.
     pub(crate) fn bound_text(&self) -> Option<String> {
-        let (low, high) = self.bound.map(|(low, high)| (fixed(low, 2), fixed(high, 2)))?;
-        Some(if low == high { low } else { format!("{low} to {high}") })
+        let (low, high) = self
+            .bound
+            .map(|(low, high)| (fixed(low, 2), fixed(high, 2)))?;
+        Some(if low == high {
+            low
+        } else {
+            format!("{low} to {high}")
+        })
     }
 
     pub(crate) fn mean_text(&self) -> String {
@@ -62,7 +68,9 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError
             }
             let all = |series: &[Series]| -> Vec<f64> {
                 let runs = board.runs_of(task, method);
-                runs.flat_map(|run| series[run].iter().flat_map(|(_, values)| values)).copied().collect()
+                runs.flat_map(|run| series[run].iter().flat_map(|(_, values)| values))
+                    .copied()
+                    .collect()
             };
             let violations = all(&of_violations);
             rows.push(EntropyRow {
@@ -75,7 +83,10 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError
             });
         }
         if !rows.is_empty() {
-            tasks.push(TaskEntropy { task: name.clone(), rows });
+            tasks.push(TaskEntropy {
+                task: name.clone(),
+                rows,
+            });
         }
     }
     Ok(tasks)

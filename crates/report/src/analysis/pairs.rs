@@ -48,24 +48,45 @@ pub(super) fn compare(
         let mut tasks = Vec::new();
         let mut sides = Sides::new();
         for task in returns {
-            let of = |method: &str| task.rows.iter().find(|row| row.method == method).map(|row| row.scores.clone());
+            let of = |method: &str| {
+                task.rows
+                    .iter()
+                    .find(|row| row.method == method)
+                    .map(|row| row.scores.clone())
+            };
             if let (Some(left), Some(right)) = (of(left), of(right))
                 && !left.is_empty()
                 && !right.is_empty()
             {
                 let side = vec![(left, right)];
-                tasks.push(comparison(&task.task, &side, Some((&side, task.decimals)), &bootstrap)?);
+                tasks.push(comparison(
+                    &task.task,
+                    &side,
+                    Some((&side, task.decimals)),
+                    &bootstrap,
+                )?);
                 sides.extend(side);
             }
         }
-        let scaled = normalised.as_ref().ok().and_then(|normalised| normalised_sides(normalised, left, right));
-        let scaled = scaled.as_ref().filter(|scaled| scaled.len() == sides.len()).map(|scaled| (scaled, 2));
+        let scaled = normalised
+            .as_ref()
+            .ok()
+            .and_then(|normalised| normalised_sides(normalised, left, right));
+        let scaled = scaled
+            .as_ref()
+            .filter(|scaled| scaled.len() == sides.len())
+            .map(|scaled| (scaled, 2));
         let all = match tasks.len() {
             0 | 1 => None,
             _ => Some(comparison("", &sides, scaled, &bootstrap)?),
         };
         if !tasks.is_empty() {
-            pairs.push(Pair { left: left.clone(), right: right.clone(), tasks, all });
+            pairs.push(Pair {
+                left: left.clone(),
+                right: right.clone(),
+                tasks,
+                all,
+            });
         }
     }
     Ok(pairs)
@@ -73,11 +94,18 @@ pub(super) fn compare(
 
 /// Which method is held against which.
 fn names(methods: &[String]) -> Vec<(&String, &String)> {
-    let (era, others): (Vec<&String>, Vec<&String>) = methods.iter().partition(|method| is_era(method));
+    let (era, others): (Vec<&String>, Vec<&String>) =
+        methods.iter().partition(|method| is_era(method));
     if era.is_empty() || others.is_empty() {
-        return methods.iter().skip(1).map(|method| (method, &methods[0])).collect();
+        return methods
+            .iter()
+            .skip(1)
+            .map(|method| (method, &methods[0]))
+            .collect();
     }
-    era.iter().flat_map(|left| others.iter().map(|right| (*left, *right))).collect()
+    era.iter()
+        .flat_map(|left| others.iter().map(|right| (*left, *right)))
+        .collect()
 }
 
 /// Whether `era` is one of the words of a method's name.
@@ -86,7 +114,13 @@ fn is_era(label: &str) -> bool {
 }
 
 fn normalised_sides(normalised: &Normalised, left: &str, right: &str) -> Option<Sides> {
-    let of = |method: &str| normalised.rows.iter().find(|row| row.method == method).map(|row| row.scores.clone());
+    let of = |method: &str| {
+        normalised
+            .rows
+            .iter()
+            .find(|row| row.method == method)
+            .map(|row| row.scores.clone())
+    };
     Some(of(left)?.into_iter().zip(of(right)?).collect())
 }
 
@@ -101,7 +135,8 @@ fn comparison(
         Scores::new(&tasks).map_err(ReportError::statistics)
     };
     let (left, right) = (scores(|side| &side.0)?, scores(|side| &side.1)?);
-    let probability = improvement::probability(&left, &right, bootstrap).map_err(ReportError::statistics)?;
+    let probability =
+        improvement::probability(&left, &right, bootstrap).map_err(ReportError::statistics)?;
     let difference = match scaled {
         Some((sides, decimals)) => paired_difference(sides, decimals, bootstrap)?,
         None => None,
@@ -112,26 +147,37 @@ fn comparison(
         difference,
         runs: (left.values().len(), right.values().len()),
         paired: sides.iter().map(|side| paired(side).0.len()).sum(),
-        cells: sides.iter().flat_map(|(left, right)| [cells(left), cells(right)].concat()).collect(),
+        cells: sides
+            .iter()
+            .flat_map(|(left, right)| [cells(left), cells(right)].concat())
+            .collect(),
     })
 }
 
 /// The difference of IQMs over the runs whose seed both have; `None` when a task has no such run.
-fn paired_difference(sides: &Sides, decimals: usize, bootstrap: &Bootstrap) -> Result<Option<Printed>, ReportError> {
+fn paired_difference(
+    sides: &Sides,
+    decimals: usize,
+    bootstrap: &Bootstrap,
+) -> Result<Option<Printed>, ReportError> {
     let (left, right): (Vec<_>, Vec<_>) = sides.iter().map(paired).unzip();
     if left.iter().any(Vec::is_empty) {
         return Ok(None);
     }
     let left = Scores::new(&left).map_err(ReportError::statistics)?;
     let right = Scores::new(&right).map_err(ReportError::statistics)?;
-    let estimate = difference::paired(&left, &right, 1.0, bootstrap).map_err(ReportError::statistics)?.iqm;
+    let estimate = difference::paired(&left, &right, 1.0, bootstrap)
+        .map_err(ReportError::statistics)?
+        .iqm;
     Ok(Some(Printed::new(estimate, decimals)))
 }
 
 /// The runs of both sides that have the same seed, pair by pair.
 fn paired((left, right): &(Vec<Score>, Vec<Score>)) -> (Vec<f64>, Vec<f64>) {
     let partner = |score: &Score| right.iter().find(|other| other.seed == score.seed);
-    left.iter().filter_map(|score| Some((score.value, partner(score)?.value))).unzip()
+    left.iter()
+        .filter_map(|score| Some((score.value, partner(score)?.value)))
+        .unzip()
 }
 
 #[cfg(test)]
@@ -142,11 +188,20 @@ mod tests {
     fn era_is_held_against_what_is_not() {
         let names = |methods: &[&str]| {
             let methods: Vec<String> = methods.iter().map(ToString::to_string).collect();
-            names(&methods).iter().map(|(left, right)| format!("{left}>{right}")).collect::<Vec<_>>()
+            names(&methods)
+                .iter()
+                .map(|(left, right)| format!("{left}>{right}"))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(names(&["sac", "sac-era", "operations"]), ["sac-era>sac", "sac-era>operations"]);
+        assert_eq!(
+            names(&["sac", "sac-era", "operations"]),
+            ["sac-era>sac", "sac-era>operations"]
+        );
         assert_eq!(names(&["sac", "ppo"]), ["ppo>sac"]);
-        assert_eq!(names(&["sac-era (k=1)", "sac-era (k=2)"]), ["sac-era (k=2)>sac-era (k=1)"]);
+        assert_eq!(
+            names(&["sac-era (k=1)", "sac-era (k=2)"]),
+            ["sac-era (k=2)>sac-era (k=1)"]
+        );
         assert!(names(&["sac"]).is_empty());
     }
 }

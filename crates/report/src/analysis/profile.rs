@@ -24,12 +24,19 @@ pub(super) fn profiles(
         Err(reason) => return Ok(Err(reason.clone())),
     };
     let bootstrap = curve_bootstrap()?;
-    let all = || normalised.rows.iter().flat_map(|row| row.scores.iter().flatten()).map(|score| score.value);
+    let all = || {
+        normalised
+            .rows
+            .iter()
+            .flat_map(|row| row.scores.iter().flatten())
+            .map(|score| score.value)
+    };
     // From 0, or from what is worse, to a little above the best.
     let low = all().fold(0.0_f64, f64::min);
     let high = all().fold(1.0_f64, f64::max) * 1.05;
-    let thresholds: Vec<f64> =
-        (0..THRESHOLDS).map(|at| low + (high - low) * at as f64 / (THRESHOLDS - 1) as f64).collect();
+    let thresholds: Vec<f64> = (0..THRESHOLDS)
+        .map(|at| low + (high - low) * at as f64 / (THRESHOLDS - 1) as f64)
+        .collect();
     let mut profiles = Vec::new();
     for row in &normalised.rows {
         let shares = profile::score_distribution(&row.to_scores()?, &thresholds, &bootstrap)

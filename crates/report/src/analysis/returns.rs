@@ -68,7 +68,10 @@ impl NormalisedRow {
     }
 
     pub(crate) fn cells(&self) -> Vec<CellId> {
-        self.scores.iter().flat_map(|scores| cells(scores)).collect()
+        self.scores
+            .iter()
+            .flat_map(|scores| cells(scores))
+            .collect()
     }
 }
 
@@ -84,23 +87,37 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskReturns>, ReportError
             estimates.push((iqm(&values(&scores), &bootstrap)?, scores));
             firsts.extend(values(&board.scores(&series, (task, method), first)));
         }
-        let shown = estimates.iter().filter_map(|(estimate, _)| *estimate).map(|estimate: Estimate| estimate.value);
+        let shown = estimates
+            .iter()
+            .filter_map(|(estimate, _)| *estimate)
+            .map(|estimate: Estimate| estimate.value);
         let decimals = decimals(shown);
-        let rows = estimates.into_iter().enumerate().map(|(method, (estimate, scores))| MethodReturn {
-            method: board.methods[method].clone(),
-            scores,
-            planned: board.planned(task, method),
-            iqm: estimate.map(|estimate| Printed::new(estimate, decimals)),
-        });
+        let rows = estimates
+            .into_iter()
+            .enumerate()
+            .map(|(method, (estimate, scores))| MethodReturn {
+                method: board.methods[method].clone(),
+                scores,
+                planned: board.planned(task, method),
+                iqm: estimate.map(|estimate| Printed::new(estimate, decimals)),
+            });
         let rows = rows.filter(|row| row.planned > 0).collect();
         let first = (!firsts.is_empty()).then(|| mean(&firsts));
-        tasks.push(TaskReturns { task: name.clone(), rows, decimals, first });
+        tasks.push(TaskReturns {
+            task: name.clone(),
+            rows,
+            decimals,
+            first,
+        });
     }
     Ok(tasks)
 }
 
 /// Normalised scores of every method that has a run on every task; or why there are none.
-pub(super) fn normalise(board: &Board<'_>, tasks: &[TaskReturns]) -> Result<Result<Normalised, String>, ReportError> {
+pub(super) fn normalise(
+    board: &Board<'_>,
+    tasks: &[TaskReturns],
+) -> Result<Result<Normalised, String>, ReportError> {
     let Some(baseline) = board.methods.first() else {
         return Ok(Err("no cell is finished".into()));
     };
@@ -124,37 +141,62 @@ pub(super) fn normalise(board: &Board<'_>, tasks: &[TaskReturns]) -> Result<Resu
         let numbers: Vec<Vec<f64>> = scores.iter().map(|scores| values(scores)).collect();
         let numbers = Scores::new(&numbers).map_err(ReportError::statistics)?;
         let estimate = aggregate::intervals(&numbers, 1.0, &bootstrap).iqm;
-        rows.push(NormalisedRow { method: method.clone(), scores, iqm: Printed::new(estimate, 2) });
+        rows.push(NormalisedRow {
+            method: method.clone(),
+            scores,
+            iqm: Printed::new(estimate, 2),
+        });
     }
-    Ok(Ok(Normalised { baseline: baseline.clone(), tasks: tasks.len(), rows, without }))
+    Ok(Ok(Normalised {
+        baseline: baseline.clone(),
+        tasks: tasks.len(),
+        rows,
+        without,
+    }))
 }
 
 /// The returns on a task that count as 0 and 1.
 fn range(task: &TaskReturns, baseline: &str) -> Result<(f64, f64), String> {
-    let runs = task.rows.iter().find(|row| row.method == baseline).map(|row| values(&row.scores));
+    let runs = task
+        .rows
+        .iter()
+        .find(|row| row.method == baseline)
+        .map(|row| values(&row.scores));
     match (task.first, runs) {
         (Some(low), Some(runs)) if !runs.is_empty() => {
             let high = mean(&runs);
             if high > low {
                 Ok((low, high))
             } else {
-                Err(format!("on {} {baseline} ends no better than runs begin, so that no scale is defined", task.task))
+                Err(format!(
+                    "on {} {baseline} ends no better than runs begin, so that no scale is defined",
+                    task.task
+                ))
             }
         }
-        _ => Err(format!("{baseline}, which sets the scale, has no finished run on {}", task.task)),
+        _ => Err(format!(
+            "{baseline}, which sets the scale, has no finished run on {}",
+            task.task
+        )),
     }
 }
 
 /// A method's scores on every task; `None` where one is missing.
-fn scores_over(tasks: &[TaskReturns], ranges: &[(f64, f64)], method: &str) -> Option<Vec<Vec<Score>>> {
+fn scores_over(
+    tasks: &[TaskReturns],
+    ranges: &[(f64, f64)],
+    method: &str,
+) -> Option<Vec<Vec<Score>>> {
     let mut all = Vec::new();
     for (task, (low, high)) in tasks.iter().zip(ranges) {
         let row = task.rows.iter().find(|row| row.method == method)?;
         if row.scores.is_empty() {
             return None;
         }
-        let normalised =
-            row.scores.iter().map(|score| Score { value: (score.value - low) / (high - low), ..score.clone() });
+        let normalised = row.scores.iter().map(|score| Score {
+            value: (score.value - low) / (high - low),
+            ..score.clone()
+        });
         all.push(normalised.collect());
     }
     Some(all)

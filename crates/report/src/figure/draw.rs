@@ -9,7 +9,7 @@ use super::Origin;
 /// Units of a drawing in a point (1/72 inch): plotters draws in whole units.
 pub(super) const POINT: i32 = 10;
 /// Width of one column of the paper, in points.
-pub(super) const COLUMN: i32 = 245;
+pub(super) const COLUMN: i32 = 241;
 /// Width of the text of the paper, in points.
 pub(super) const PAGE: i32 = 504;
 /// Size of ticks, legends and notes, in points.
@@ -62,7 +62,20 @@ pub(super) fn colour(method: usize) -> RGBColor {
 pub(super) fn marker(method: usize) -> Vec<(i32, i32)> {
     let outline: &[(i32, i32)] = match method % 5 {
         // Nearly a circle, a square, a triangle, a diamond, a triangle on its head.
-        0 => &[(18, 0), (15, 9), (9, 15), (0, 18), (-9, 15), (-15, 9), (-18, 0), (-15, -9), (-9, -15), (0, -18), (9, -15), (15, -9)],
+        0 => &[
+            (18, 0),
+            (15, 9),
+            (9, 15),
+            (0, 18),
+            (-9, 15),
+            (-15, 9),
+            (-18, 0),
+            (-15, -9),
+            (-9, -15),
+            (0, -18),
+            (9, -15),
+            (15, -9),
+        ],
         1 => &[(-15, -15), (15, -15), (15, 15), (-15, 15)],
         2 => &[(0, -21), (19, 13), (-19, 13)],
         3 => &[(0, -22), (17, 0), (0, 22), (-17, 0)],
@@ -75,7 +88,11 @@ pub(super) fn marker(method: usize) -> Vec<(i32, i32)> {
 pub(super) fn text(size: i32, colour: RGBColor, h: HPos, v: VPos) -> TextStyle<'static> {
     // plotters-svg divides sizes by 1.24.
     let font = (FONTS, f64::from(size * POINT) * 1.24).into_font();
-    TextStyle { color: colour.to_backend_color(), ..TextStyle::from(font) }.pos(Pos::new(h, v))
+    TextStyle {
+        color: colour.to_backend_color(),
+        ..TextStyle::from(font)
+    }
+    .pos(Pos::new(h, v))
 }
 
 /// Draws a figure of this size in points; `note` is its first line.
@@ -95,7 +112,12 @@ pub(super) fn sheet(
         let area = match note {
             Some(note) => {
                 let style = text(SMALL, WARNING, HPos::Center, VPos::Center);
-                root.draw(&Text::new(note.to_owned(), (width * POINT / 2, NOTE * POINT / 2), style)).map_err(reason)?;
+                root.draw(&Text::new(
+                    note.to_owned(),
+                    (width * POINT / 2, NOTE * POINT / 2),
+                    style,
+                ))
+                .map_err(reason)?;
                 root.split_vertically(NOTE * POINT).1
             }
             None => root.clone(),
@@ -103,7 +125,11 @@ pub(super) fn sheet(
         draw(&area)?;
         root.present().map_err(reason)?;
     }
-    Ok(Drawing { svg, width, height: full })
+    Ok(Drawing {
+        svg,
+        width,
+        height: full,
+    })
 }
 
 /// A figure that says why there is nothing to show.
@@ -114,7 +140,8 @@ pub(super) fn gap(note: Option<&str>, why: &str) -> Drawn<Drawing> {
         for (at, line) in wrap(why, CHARACTERS).iter().enumerate() {
             let style = text(SMALL, INK, HPos::Center, VPos::Center);
             let y = (HEIGHT / 3 + at as i32 * (SMALL + 3)) * POINT;
-            area.draw(&Text::new(line.clone(), (COLUMN * POINT / 2, y), style)).map_err(reason)?;
+            area.draw(&Text::new(line.clone(), (COLUMN * POINT / 2, y), style))
+                .map_err(reason)?;
         }
         Ok(())
     })
@@ -137,7 +164,9 @@ fn wrap(words: &str, width: usize) -> Vec<String> {
 /// A tick's label: as many digits as the value has, at most six after the point, with a true minus.
 pub(super) fn tick(value: f64) -> String {
     let text = crate::number::fixed(value, 6);
-    text.trim_end_matches('0').trim_end_matches('.').replace('-', "\u{2212}")
+    text.trim_end_matches('0')
+        .trim_end_matches('.')
+        .replace('-', "\u{2212}")
 }
 
 /// The whole SVG: its natural size, and where it comes from.
@@ -145,8 +174,14 @@ pub(super) fn finish(drawing: Drawing, origin: &Origin) -> Drawn<String> {
     let Drawing { svg, width, height } = drawing;
     let (_, body) = svg.split_once(">\n").ok_or("plotters wrote no SVG")?;
     let (units_wide, units_high) = (width * POINT, height * POINT);
-    let Origin { title, command, commits, records } = origin;
-    let [title, command, commits, records] = [title, command, commits, records].map(|text| xml(text));
+    let Origin {
+        title,
+        command,
+        commits,
+        records,
+    } = origin;
+    let [title, command, commits, records] =
+        [title, command, commits, records].map(|text| xml(text));
     Ok(format!(
         "<svg width=\"{width}pt\" height=\"{height}pt\" viewBox=\"0 0 {units_wide} {units_high}\" \
          xmlns=\"http://www.w3.org/2000/svg\">\n\
@@ -157,7 +192,9 @@ pub(super) fn finish(drawing: Drawing, origin: &Origin) -> Drawn<String> {
 }
 
 fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -166,15 +203,29 @@ mod tests {
 
     #[test]
     fn ticks_are_short() {
-        for (value, label) in [(0.1 + 0.2, "0.3"), (2500.0, "2,500"), (-0.5, "\u{2212}0.5"), (0.0, "0"), (100.0, "100")] {
+        for (value, label) in [
+            (0.1 + 0.2, "0.3"),
+            (2500.0, "2,500"),
+            (-0.5, "\u{2212}0.5"),
+            (0.0, "0"),
+            (100.0, "100"),
+        ] {
             assert_eq!(tick(value), label);
         }
     }
 
     #[test]
     fn names_cannot_break_the_svg() {
-        let origin = Origin { title: "a<b>&".into(), command: "c".into(), commits: "d".into(), records: "e".into() };
+        let origin = Origin {
+            title: "a<b>&".into(),
+            command: "c".into(),
+            commits: "d".into(),
+            records: "e".into(),
+        };
         let svg = finish(gap(None, "1 < 2 & 3").unwrap(), &origin).unwrap();
-        assert!(svg.contains("<title>a&lt;b&gt;&amp;</title>") && svg.contains("1 &lt; 2 &amp; 3"), "{svg}");
+        assert!(
+            svg.contains("<title>a&lt;b&gt;&amp;</title>") && svg.contains("1 &lt; 2 &amp; 3"),
+            "{svg}"
+        );
     }
 }

@@ -20,9 +20,18 @@ struct Scripted(&'static str);
 pub(crate) const ODD: &str = r"odd_50%&{1}#\x";
 
 fn registry() -> Vec<Suite> {
-    let methods: Vec<&'static dyn Method> =
-        vec![&Scripted("sac"), &Scripted("sac-era"), &Scripted("sac-no-entropy"), &Scripted(ODD)];
-    vec![Suite { name: "bench", about: "returns by formula", tasks: Vec::new(), methods }]
+    let methods: Vec<&'static dyn Method> = vec![
+        &Scripted("sac"),
+        &Scripted("sac-era"),
+        &Scripted("sac-no-entropy"),
+        &Scripted(ODD),
+    ];
+    vec![Suite {
+        name: "bench",
+        about: "returns by formula",
+        tasks: Vec::new(),
+        methods,
+    }]
 }
 
 impl Method for Scripted {
@@ -42,14 +51,21 @@ impl Method for Scripted {
         Ok(given.clone())
     }
     fn cost(&self, _task: &str, _params: &Params) -> Cost {
-        Cost { seconds: 0.0, memory: 0 }
+        Cost {
+            seconds: 0.0,
+            memory: 0,
+        }
     }
     fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
         if cell.params.contains_key("fail") {
             return Err(TrainError::Other("asked to fail".into()));
         }
         let quality = 1.0 + self.0.len() as f64 / 10.0;
-        let size = if cell.task == "mini/reacher" { -3.0 } else { 400.0 };
+        let size = if cell.task == "mini/reacher" {
+            -3.0
+        } else {
+            400.0
+        };
         for evaluation in 1..=5_u64 {
             let step = evaluation * 2_000;
             // Deterministic, uneven, different for each seed.
@@ -58,12 +74,23 @@ impl Method for Scripted {
                 ..0.0 => size * (2.0 + luck) / (quality + evaluation as f64),
                 _ => size * (quality * evaluation as f64 + luck),
             };
-            let episodes: Vec<f64> = (0..4).map(|episode| value + f64::from(episode) / 8.0).collect();
+            let episodes: Vec<f64> = (0..4)
+                .map(|episode| value + f64::from(episode) / 8.0)
+                .collect();
             run.log_series(step, "eval/return", &episodes)?;
             let entropy = 1.5 + luck - 0.2 * evaluation as f64;
-            run.log(step, &[("policy/entropy_mean", entropy), ("policy/entropy_min", entropy - 0.75)])?;
+            run.log(
+                step,
+                &[
+                    ("policy/entropy_mean", entropy),
+                    ("policy/entropy_min", entropy - 0.75),
+                ],
+            )?;
             if self.0.contains("era") {
-                run.log(step, &[("policy/bound", -1.0), ("policy/bound_violations", 0.0)])?;
+                run.log(
+                    step,
+                    &[("policy/bound", -1.0), ("policy/bound_violations", 0.0)],
+                )?;
             }
         }
         Ok(())
@@ -88,7 +115,11 @@ impl Bench {
         let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../paper/templates");
         for entry in std::fs::read_dir(templates).unwrap() {
             let entry = entry.unwrap();
-            std::fs::copy(entry.path(), paper.join("templates").join(entry.file_name())).unwrap();
+            std::fs::copy(
+                entry.path(),
+                paper.join("templates").join(entry.file_name()),
+            )
+            .unwrap();
         }
         let mut cells = Vec::new();
         for task in tasks {
@@ -103,11 +134,20 @@ impl Bench {
             tables: era_report::TABLES.iter().map(ToString::to_string).collect(),
             figures: Vec::new(),
         };
-        Self { store: Store::new(folder.path().join("artifacts")), paper, study, scale: "cpu", _folder: folder }
+        Self {
+            store: Store::new(folder.path().join("artifacts")),
+            paper,
+            study,
+            scale: "cpu",
+            _folder: folder,
+        }
     }
 
     pub(crate) fn with_figures(mut self) -> Self {
-        self.study.figures = era_report::FIGURES.iter().map(ToString::to_string).collect();
+        self.study.figures = era_report::FIGURES
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         self
     }
 
