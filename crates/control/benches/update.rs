@@ -3,14 +3,19 @@
 //! `cargo bench -p era-control`; `docs/PERFORMANCE.md` says how to read it.
 #![expect(missing_docs, reason = "criterion's macros make public items")]
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use era_control::methods::{sac, sac_era, sac_fixed_sigma, sac_no_entropy};
 use era_control::replay::Batch;
 use era_envs::Spec;
+use era_harness::run::{CheckpointEvery, Run, RunOptions};
 use era_harness::seed::Streams;
+use era_harness::stop::Stop;
+use era_harness::{Cell, Method, Params, cell};
 use rand::RngExt;
 
 /// What the binary `era` uses: with the system's allocator freed tensors go back to the kernel and are faulted in again.
@@ -99,5 +104,58 @@ fn update(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, product, update);
+/// Environment steps a second of a whole run, one update a step, without evaluations: as the run itself records it.
+fn training(c: &mut Criterion) {
+    let info = era_envs::tasks().find(|info| info.spec.name == HALF_CHEETAH.name && info.available);
+    let task = info.map_or("mini/reacher", |info| info.spec.name);
+    let mut group = c.benchmark_group("step");
+    group.sample_size(10);
+    for method in era_control::suite().methods {
+        group.bench_function(format!("{task}/2x256/{}", method.name()), |b| {
+            b.iter_custom(|steps| {
+                let times: f64 = (0..steps).map(|_| seconds_per_step(method, task)).sum();
+                Duration::from_secs_f64(times)
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Trains for 500 steps after 100 random ones and gives the shortest mean time of 100 steps.
+fn seconds_per_step(method: &dyn Method, task: &str) -> f64 {
+    let given = serde_json::json!({
+        "steps": 600, "learning_starts": 100, "eval_every": 100, "eval_episodes": 1,
+    });
+    let given: Params = serde_json::from_value(given).expect("an object");
+    let cell = Cell {
+        format: cell::CELL_FORMAT,
+        suite: "control".to_owned(),
+        task: task.to_owned(),
+        method: method.name().to_owned(),
+        revision: method.revision(),
+        seed: 0,
+        engine: "flex".to_owned(),
+        params: method.resolve(task, &given).expect("valid parameters"),
+        inputs: BTreeMap::new(),
+    };
+    let dir = tempfile::tempdir().expect("a folder");
+    let options = RunOptions {
+        checkpoint_every: CheckpointEvery::Asked(u64::MAX),
+        progress: false,
+        stop: Stop::new(),
+    };
+    method
+        .train(&cell, &mut Run::new(dir.path(), &cell, options))
+        .expect("it trains");
+    let timings =
+        std::fs::read_to_string(dir.path().join("timings.jsonl")).expect("timings were written");
+    let speeds = timings.lines().filter_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        let wanted = line["metric"] == "speed/env_steps_per_second" && line["step"].as_u64()? > 100;
+        wanted.then(|| line["value"].as_f64()).flatten()
+    });
+    1.0 / speeds.fold(0.0, f64::max)
+}
+
+criterion_group!(benches, product, update, training);
 criterion_main!(benches);
