@@ -1,7 +1,6 @@
 //! One update of each method at HalfCheetah's sizes, and this machine's rate of matrix products to compare it with.
 //!
 //! `cargo bench -p era-control`; `docs/PERFORMANCE.md` says how to read it.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -149,11 +148,15 @@ fn seconds_per_step(method: &dyn Method, task: &str) -> f64 {
         .expect("it trains");
     let timings =
         std::fs::read_to_string(dir.path().join("timings.jsonl")).expect("timings were written");
-    let speeds = timings.lines().filter_map(|line| {
+    let speed = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
-        let wanted = line["metric"] == "speed/env_steps_per_second" && line["step"].as_u64()? > 100;
-        wanted.then(|| line["value"].as_f64()).flatten()
-    });
+        let rows = line["rows"].as_array()?;
+        let row = rows
+            .iter()
+            .find(|row| row[0] == "speed/env_steps_per_second")?;
+        (line["step"].as_u64()? > 100).then_some(row[2].as_f64()?)
+    };
+    let speeds = timings.lines().filter_map(speed);
     1.0 / speeds.fold(0.0, f64::max)
 }
 

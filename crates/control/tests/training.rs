@@ -141,10 +141,10 @@ struct Trajectory {
 }
 
 fn trajectory(method: &dyn Method) -> Trajectory {
+    /// A line of the harness's log.
     #[derive(Deserialize)]
     struct Line {
-        metric: String,
-        value: f64,
+        rows: Vec<(String, u32, f64)>,
     }
     let dir = tempfile::tempdir().expect("a folder");
     let lines = train(
@@ -156,7 +156,9 @@ fn trajectory(method: &dyn Method) -> Trajectory {
     let mut metrics: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for line in lines.lines() {
         let line: Line = serde_json::from_str(line).expect("a row");
-        metrics.entry(line.metric).or_default().push(line.value);
+        for (metric, _, value) in line.rows {
+            metrics.entry(metric).or_default().push(value);
+        }
     }
     Trajectory {
         revision: method.revision(),
