@@ -70,6 +70,7 @@ impl ReportError {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
     pub(crate) fn statistics(error: impl ToString) -> Self {
         Self::Statistics(error.to_string())
     }

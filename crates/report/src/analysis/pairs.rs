@@ -33,7 +33,10 @@ pub(crate) struct Comparison {
 }
 
 /// Runs of the two methods on some tasks.
-type Sides = Vec<(Vec<Score>, Vec<Score>)>;
+type Sides = Vec<Side>;
+
+/// Runs of the two methods on one task.
+type Side = (Vec<Score>, Vec<Score>);
 
 /// Compares each method that has the word `era` in its name with each that does not. A study that has none or nothing
 /// else compares its other methods with its first.
@@ -130,7 +133,7 @@ fn comparison(
     scaled: Option<(&Sides, usize)>,
     bootstrap: &Bootstrap,
 ) -> Result<Comparison, ReportError> {
-    let scores = |pick: fn(&(Vec<Score>, Vec<Score>)) -> &Vec<Score>| {
+    let scores = |pick: fn(&Side) -> &Vec<Score>| {
         let tasks: Vec<Vec<f64>> = sides.iter().map(|side| values(pick(side))).collect();
         Scores::new(&tasks).map_err(ReportError::statistics)
     };
@@ -173,7 +176,7 @@ fn paired_difference(
 }
 
 /// The runs of both sides that have the same seed, pair by pair.
-fn paired((left, right): &(Vec<Score>, Vec<Score>)) -> (Vec<f64>, Vec<f64>) {
+fn paired((left, right): &Side) -> (Vec<f64>, Vec<f64>) {
     let partner = |score: &Score| right.iter().find(|other| other.seed == score.seed);
     left.iter()
         .filter_map(|score| Some((score.value, partner(score)?.value)))

@@ -49,6 +49,7 @@ pub(super) struct Drawing {
 }
 
 /// What plotters said.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
 pub(super) fn reason(error: impl ToString) -> String {
     error.to_string()
 }

@@ -63,8 +63,8 @@ pub(super) fn returns(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
         });
     Ok(draw(
         analysis,
-        panels.collect(),
-        keys(analysis, &tasks),
+        &panels.collect::<Vec<_>>(),
+        &keys(analysis, &tasks),
         "no finished run has evaluations",
     ))
 }
@@ -94,8 +94,8 @@ pub(super) fn entropy(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
     });
     Ok(draw(
         analysis,
-        panels.collect(),
-        keys(analysis, &tasks),
+        &panels.collect::<Vec<_>>(),
+        &keys(analysis, &tasks),
         "no finished run recorded its entropy",
     ))
 }
@@ -130,13 +130,16 @@ pub(super) fn profile(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
             dashed: false,
         });
     }
-    let ends = |pick: fn(&[(f64, Estimate)]) -> Option<&(f64, Estimate)>| {
-        lines.first().and_then(|line| pick(&line.points))
+    let thresholds = || {
+        lines
+            .iter()
+            .flat_map(|line| &line.points)
+            .map(|(threshold, _)| *threshold)
     };
-    let x = match (ends(<[_]>::first), ends(<[_]>::last)) {
-        (Some((low, _)), Some((high, _))) => (*low, *high),
-        _ => (0.0, 1.0),
-    };
+    let x = (
+        thresholds().reduce(f64::min).unwrap_or(0.0),
+        thresholds().reduce(f64::max).unwrap_or(1.0),
+    );
     let panel = Panel {
         title: match analysis.board.tasks.as_slice() {
             [task] => task.clone(),
@@ -148,7 +151,7 @@ pub(super) fn profile(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
         y: (0.0, 1.02),
         lines,
     };
-    Ok(draw(analysis, vec![panel], keys, ""))
+    Ok(draw(analysis, &[panel], &keys, ""))
 }
 
 fn note(analysis: &Analysis<'_>) -> Option<&'static str> {
@@ -261,19 +264,14 @@ fn keys(analysis: &Analysis<'_>, tasks: &[Vec<Curve>]) -> Vec<Key> {
         .collect()
 }
 
-fn draw(
-    analysis: &Analysis<'_>,
-    panels: Vec<Panel>,
-    keys: Vec<Key>,
-    why_none: &str,
-) -> Drawn<Drawing> {
+fn draw(analysis: &Analysis<'_>, panels: &[Panel], keys: &[Key], why_none: &str) -> Drawn<Drawing> {
     if panels.is_empty() {
         return gap(note(analysis), why_none);
     }
     let columns = panels.len().min(COLUMNS);
     let rows = panels.len().div_ceil(columns);
     let width = if columns == 1 { COLUMN } else { PAGE };
-    let per_row = legend_columns(&keys, width);
+    let per_row = legend_columns(keys, width);
     let legend = LEGEND * keys.len().div_ceil(per_row) as i32;
     sheet(
         width,
@@ -284,14 +282,14 @@ fn draw(
             for (at, (place, panel)) in plots
                 .split_evenly((rows, columns))
                 .iter()
-                .zip(&panels)
+                .zip(panels)
                 .enumerate()
             {
                 // One label a row and column says it for all.
                 let last = at + columns >= panels.len();
                 draw_panel(place, panel, at % columns == 0, last)?;
             }
-            draw_legend(&below, &keys, per_row, width)
+            draw_legend(&below, keys, per_row, width)
         },
     )
 }

@@ -1,7 +1,5 @@
 //! Records made by the harness itself, from a method whose returns are a formula.
 
-#![allow(dead_code)]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

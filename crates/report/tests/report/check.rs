@@ -1,8 +1,6 @@
 //! Generated files follow records and templates to the last digit; records that are not whole are left out and said.
 
-mod common;
-
-use common::{Bench, cell, text};
+use crate::common::{Bench, cell, text};
 use era_harness::Params;
 use era_report::Stale;
 

@@ -1,8 +1,6 @@
 //! What tables, macros and summary print for known records.
 
-mod common;
-
-use common::{Bench, ODD, cell, text};
+use crate::common::{Bench, ODD, cell, text};
 use era_harness::Params;
 
 /// Two tasks, three methods, three seeds.
@@ -23,7 +21,6 @@ fn everything_is_printed_as_before() {
         insta::assert_snapshot!(*table, text(&report, &format!("control/{table}.tex")));
     }
     insta::assert_snapshot!("numbers", text(&report, "control/numbers.tex"));
-    insta::assert_snapshot!("provenance", text(&report, "control/provenance.json"));
     insta::assert_snapshot!("summary-80", report.summary(80));
     insta::assert_snapshot!("summary-40", report.summary(40));
     assert!(report.left_out.is_empty());
@@ -69,6 +66,37 @@ fn the_numbers_are_those_of_the_formula() {
         numbers.contains(r"\newcommand{\ControlGymHalfCheetahSacEraOverSacProbability}{1.00}"),
         "{numbers}"
     );
+}
+
+#[test]
+fn every_number_names_its_cells() {
+    let bench = full();
+    let report = bench.build();
+    let provenance: serde_json::Value =
+        serde_json::from_str(text(&report, "control/provenance.json")).unwrap();
+    let known: Vec<String> = bench.study.cells.iter().map(|cell| cell.id().0).collect();
+    let numbers = provenance["numbers"].as_array().unwrap();
+    assert!(!numbers.is_empty());
+    for number in numbers {
+        let cells = number["cells"].as_array().unwrap();
+        assert!(!cells.is_empty(), "{number}");
+        assert!(
+            cells
+                .iter()
+                .all(|cell| known.iter().any(|known| cell == known)),
+            "{number}"
+        );
+        let method = number["about"].as_str().unwrap().contains("sac-era");
+        assert!(
+            !method
+                || cells
+                    .iter()
+                    .any(|cell| cell.as_str().unwrap().contains("sac-era")),
+            "{number}"
+        );
+    }
+    assert_eq!(provenance["runs"].as_array().unwrap().len(), known.len());
+    assert_eq!(provenance["runs"][0]["commit"], "0123abc");
 }
 
 #[test]

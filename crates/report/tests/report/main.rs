@@ -1,0 +1,7 @@
+//! The report from end to end: records that the harness itself wrote, through templates, to files.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod check;
+mod common;
+mod tables;
