@@ -50,3 +50,6 @@ pub fn evaluate(
     }
     Ok(evaluation)
 }
+
+#[cfg(test)]
+mod tests;

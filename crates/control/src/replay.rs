@@ -6,6 +6,9 @@ use era_harness::run::Array;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+/// Name of the array with capacity, transitions and where the next one goes.
+const POSITION: &str = "replay.position";
+
 /// One transition that is put in.
 #[derive(Clone, Copy, Debug)]
 pub struct Transition<'a> {
@@ -88,7 +91,11 @@ struct Field {
 impl Field {
     fn new(name: &'static str, width: usize, capacity: usize) -> Self {
         // Zeroed memory comes from the system untouched: a page costs memory once something is written to it.
-        Self { name, width, values: vec![0.0; width * capacity] }
+        Self {
+            name,
+            width,
+            values: vec![0.0; width * capacity],
+        }
     }
 
     fn put(&mut self, at: usize, value: &[f32]) {
@@ -102,10 +109,17 @@ impl Field {
 
     fn save(&self, filled: usize) -> (String, Array) {
         let values = self.values[..filled * self.width].to_vec();
-        (format!("replay.{}", self.name), Array::F32(vec![filled, self.width], values))
+        (
+            format!("replay.{}", self.name),
+            Array::F32(vec![filled, self.width], values),
+        )
     }
 
-    fn restore(&mut self, filled: usize, arrays: &BTreeMap<String, Array>) -> Result<(), RestoreError> {
+    fn restore(
+        &mut self,
+        filled: usize,
+        arrays: &BTreeMap<String, Array>,
+    ) -> Result<(), RestoreError> {
         let name = format!("replay.{}", self.name);
         match arrays.get(&name) {
             Some(Array::F32(shape, values))
@@ -114,7 +128,10 @@ impl Field {
                 self.values[..values.len()].copy_from_slice(values);
                 Ok(())
             }
-            Some(_) => Err(refused(format!("`{name}` is not {filled} x {} numbers of 32 bits", self.width))),
+            Some(_) => Err(refused(format!(
+                "`{name}` is not {filled} x {} numbers of 32 bits",
+                self.width
+            ))),
             None => Err(refused(format!("`{name}` is missing"))),
         }
     }
@@ -160,7 +177,8 @@ impl Replay {
         self.action.put(at, transition.action);
         self.reward.put(at, &[transition.reward]);
         self.next_obs.put(at, transition.next_obs);
-        self.mask.put(at, &[if transition.terminated { 0.0 } else { 1.0 }]);
+        self.mask
+            .put(at, &[if transition.terminated { 0.0 } else { 1.0 }]);
         self.head = (at + 1) % self.capacity;
         self.filled = self.capacity.min(self.filled + 1);
     }
@@ -183,10 +201,19 @@ impl Replay {
 
     /// The filled part and the ring's position, for a checkpoint: arrays whose names begin with `replay.`.
     pub fn save(&self) -> BTreeMap<String, Array> {
-        let fields = [&self.obs, &self.action, &self.reward, &self.next_obs, &self.mask];
+        let fields = [
+            &self.obs,
+            &self.action,
+            &self.reward,
+            &self.next_obs,
+            &self.mask,
+        ];
         let mut arrays: BTreeMap<_, _> = fields.map(|field| field.save(self.filled)).into();
         let position = vec![self.capacity as u64, self.filled as u64, self.head as u64];
-        arrays.insert(POSITION.to_owned(), Array::U64(vec![position.len()], position));
+        arrays.insert(
+            POSITION.to_owned(),
+            Array::U64(vec![position.len()], position),
+        );
         arrays
     }
 
@@ -216,18 +243,32 @@ impl Replay {
             return Err(refused(format!("`{POSITION}` is missing")));
         };
         let &[capacity, filled, head] = &position[..] else {
-            return Err(refused(format!("`{POSITION}` has {} numbers, not 3", position.len())));
+            return Err(refused(format!(
+                "`{POSITION}` has {} numbers, not 3",
+                position.len()
+            )));
         };
         let (filled, head) = (filled as usize, head as usize);
         if capacity != self.capacity as u64 {
-            return Err(refused(format!("its capacity is {capacity}, not {}", self.capacity)));
+            return Err(refused(format!(
+                "its capacity is {capacity}, not {}",
+                self.capacity
+            )));
         }
-        // Until it is full the ring grows from its start.
-        if filled > self.capacity || head != filled % self.capacity && filled != self.capacity || head >= self.capacity {
-            return Err(refused(format!("{filled} transitions cannot end at {head}")));
+        // Until it is full, the ring grows from its start.
+        let fits = if filled < self.capacity {
+            head == filled
+        } else {
+            filled == self.capacity && head < self.capacity
+        };
+        if !fits {
+            return Err(refused(format!(
+                "{filled} transitions cannot end at {head}"
+            )));
         }
         Ok((filled, head))
     }
 }
 
-const POSITION: &str = "replay.position";
+#[cfg(test)]
+mod tests;
