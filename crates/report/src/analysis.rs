@@ -82,6 +82,7 @@ impl<'a> Analysis<'a> {
         let (left_out, all) = (&self.board.left_out, self.board.study.cells.len());
         match left_out.len() {
             0 => String::new(),
+            1 => format!("1 of {all} cells is left out"),
             some => format!("{some} of {all} cells are left out"),
         }
     }

@@ -3,6 +3,7 @@
 mod draw;
 mod intervals;
 mod lines;
+mod panel;
 mod pdf;
 
 use std::collections::BTreeSet;

@@ -128,7 +128,7 @@ fn a_truncated_record_is_left_out_and_said() {
         assert_eq!(report.left_out.len(), 1, "cut to {length} bytes");
         let summary = report.summary(80);
         assert!(
-            summary.contains("1 of 4 cells are left out") && summary.contains("damaged"),
+            summary.contains("1 of 4 cells is left out") && summary.contains("damaged"),
             "{summary}"
         );
         assert!(text(&report, "control/provenance.json").contains(&bench.study.cells[0].id().0));

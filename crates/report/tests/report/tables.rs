@@ -218,3 +218,51 @@ fn an_unknown_table_is_named() {
         "{error}"
     );
 }
+
+/// The arguments of `\command{...}` in a text.
+fn arguments<'a>(text: &'a str, command: &str) -> Vec<&'a str> {
+    let open = format!("\\{command}{{");
+    let parts = text.split(open.as_str()).skip(1);
+    parts
+        .filter_map(|part| part.split_once('}'))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[test]
+fn what_the_paper_asks_for_is_made() {
+    let bench = Bench::new(&["gym/half-cheetah"], &["sac", "sac-era"], 2).with_figures();
+    bench.run_all();
+    let report = bench.build();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../paper");
+    let paper = std::fs::read_to_string(folder.join("main.tex")).unwrap();
+    // What comes after the definitions of the commands themselves.
+    let (_, body) = paper.split_once("\\begin{document}").unwrap();
+    let numbers = text(&report, "control/numbers.tex");
+    let results = arguments(body, "result");
+    assert!(!results.is_empty());
+    for name in results {
+        assert!(
+            numbers.contains(&format!("\\newcommand{{\\{name}}}")),
+            "{name}"
+        );
+    }
+    for name in arguments(body, "interval") {
+        assert!(
+            numbers.contains(&format!("\\newcommand{{\\{name}Low}}")),
+            "{name}"
+        );
+    }
+    let (tables, plots) = (
+        arguments(body, "inserttable"),
+        arguments(body, "insertplot"),
+    );
+    assert!(!tables.is_empty() && !plots.is_empty());
+    let files = tables
+        .iter()
+        .map(|name| format!("{name}.tex"))
+        .chain(plots.iter().map(|name| format!("{name}.pdf")));
+    for file in files.filter(|file| file.starts_with("control/")) {
+        assert!(report.files.contains_key(&file), "{file}");
+    }
+}
