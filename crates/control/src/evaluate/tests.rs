@@ -108,7 +108,7 @@ fn every_evaluation_of_a_run_starts_from_the_same_states() {
 #[test]
 fn a_policy_that_is_not_finite_is_an_error() {
     let error = evaluate(&mut line(), Streams::new(1), 1, |_, action| {
-        action[0] = f32::NAN
+        action[0] = f32::NAN;
     })
     .unwrap_err();
     assert_eq!(
