@@ -1,6 +1,8 @@
 //! The tasks in plain Rust: against Gymnasium, against physics, and against their documented yardsticks.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
+use std::f64::consts::PI;
+
 use era_envs::mini::{Reference, pendulum, point_mass, reacher};
 use era_envs::{Env, Episode};
 use rand::RngExt;
@@ -131,14 +133,16 @@ fn returns_are_those_documented() {
     check_reference("mini/reacher", reacher::REFERENCE, reacher::controller);
 }
 
-/// The observed offset leads from the tip to the target: with the arm stretched out along x the tip is at (1, 0).
+/// With the arm stretched out along y the tip is at (0, 1), and (-0.4, -0.7) from it lies the target: 0.7 behind the tip
+/// and 0.4 to its left, as the arm sees it.
 #[test]
 fn the_reacher_sees_where_its_target_is() {
     let mut env = reacher::Reacher::new();
-    env.set_state(&[0.0, 0.0, 0.0, 0.0, 0.3, 0.4]).unwrap();
-    let mut obs = [0.0; 8];
+    env.set_state(&[0.5 * PI, 0.0, 0.0, 0.0, -0.4, 0.3])
+        .unwrap();
+    let mut obs = [0.0; 6];
     let step = env.step(&[0.0, 0.0], &mut obs).unwrap();
-    assert_close(&obs, &[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, -0.7, 0.4], 1e-15);
+    assert_close(&obs, &[1.0, 0.0, 0.0, 0.0, -0.7, 0.4], 1e-15);
     assert_close(&[step.reward], &[-0.65_f64.sqrt()], 1e-15);
 }
 

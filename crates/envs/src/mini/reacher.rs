@@ -6,7 +6,8 @@
 //!   M₁₁ = α + 2β cos q₂, M₁₂ = γ + β cos q₂, M₂₂ = γ with α = 5/3 ml², β = ml²/2, γ = ml²/3;
 //!   h = (-β sin q₂ (2 q̇₁ q̇₂ + q̇₂²), β sin q₂ q̇₁²) (Spong, Hutchinson and Vidyasagar, *Robot Modeling and
 //!   Control*, the planar elbow manipulator without gravity)
-//! - observation: (cos q₁, sin q₁, cos q₂, sin q₂, q̇ / 4, target - tip)
+//! - observation: (cos q₂, sin q₂, q̇ / 4, target - tip in the frame of the upper arm): what the arm itself can see, so
+//!   that how the whole picture is turned need not be learned
 //! - reward: -|target - tip| after the step - 0.02 |a|²
 //! - first state: q uniform in ±π, at rest; target uniform over the ring of radius 0.2 to 0.9; 100 steps
 
@@ -51,7 +52,7 @@ impl Reacher {
     /// What is fixed about the task.
     pub const SPEC: Spec = Spec {
         name: "mini/reacher",
-        obs_dim: 8,
+        obs_dim: 6,
         act_dim: 2,
         time_limit: 100,
     };
@@ -73,16 +74,15 @@ impl Reacher {
     }
 
     fn observe(&self, obs: &mut [f64]) {
-        let ([q1, q2], [w1, w2], [x, y]) = (self.joints, self.speeds, self.offset());
+        let ([shoulder, elbow], [w1, w2], [x, y]) = (self.joints, self.speeds, self.offset());
+        let (sin, cos) = shoulder.sin_cos();
         obs.copy_from_slice(&[
-            q1.cos(),
-            q1.sin(),
-            q2.cos(),
-            q2.sin(),
+            elbow.cos(),
+            elbow.sin(),
             w1 / SPEED_UNIT,
             w2 / SPEED_UNIT,
-            x,
-            y,
+            cos * x + sin * y,
+            cos * y - sin * x,
         ]);
     }
 }
@@ -146,15 +146,11 @@ impl Env for Reacher {
 /// damper at each joint.
 pub fn controller(obs: &[f32], action: &mut [f32]) {
     let link = LINK as f32;
-    let [cos, sin, elbow_cos, elbow_sin, w1, w2, x, y] = obs else {
+    let [cos, sin, w1, w2, x, y] = obs else {
         return;
     };
-    let inner = [link * cos, link * sin];
-    let outer = [
-        link * (cos * elbow_cos - sin * elbow_sin),
-        link * (sin * elbow_cos + cos * elbow_sin),
-    ];
-    let tip = [inner[0] + outer[0], inner[1] + outer[1]];
+    let outer = [link * cos, link * sin];
+    let tip = [link + outer[0], outer[1]];
     let torque = |lever: [f32; 2], speed: f32| 8.0 * (lever[0] * y - lever[1] * x) - 1.5 * speed;
     action[0] = torque(tip, *w1).clamp(-1.0, 1.0);
     action[1] = torque(outer, *w2).clamp(-1.0, 1.0);
