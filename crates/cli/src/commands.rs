@@ -3,6 +3,8 @@
 pub(crate) mod completions;
 pub(crate) mod list;
 pub(crate) mod needs;
+pub(crate) mod paper;
+pub(crate) mod report;
 pub(crate) mod reproduce;
 pub(crate) mod train;
 pub(crate) mod why;

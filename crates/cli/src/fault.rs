@@ -7,6 +7,7 @@ use era_harness::files::FileError;
 use era_harness::spec::SpecError;
 use era_harness::store::StoreError;
 use era_harness::worker::WorkerError;
+use era_report::ReportError;
 use miette::Diagnostic;
 
 use crate::exit::Exit;
@@ -73,6 +74,17 @@ pub(crate) enum Fault {
     #[error(transparent)]
     Worker(#[from] WorkerError),
 
+    #[error(transparent)]
+    Report(#[from] ReportError),
+
+    #[error("typeset the paper: pdflatex is not installed")]
+    #[diagnostic(help("install {install}; everything else is made, {} can be typeset elsewhere", tex.display()))]
+    NoLatex { tex: PathBuf, install: &'static str },
+
+    #[error("typeset the paper: pdflatex refused it")]
+    #[diagnostic(help("{complaint}\nthe whole log is {}", log.display()))]
+    Latex { log: PathBuf, complaint: String },
+
     #[error("install the handlers of signals: {0}")]
     Signals(io::Error),
 
@@ -98,9 +110,15 @@ impl Fault {
             | Self::Space { .. }
             | Self::File(_)
             | Self::Store(_)
-            | Self::Output(_) => Exit::Environment,
-            Self::Worker(WorkerError::Store(_)) => Exit::Environment,
-            Self::Worker(_) | Self::Signals(_) | Self::OwnPath(_) => Exit::Fault,
+            | Self::NoLatex { .. }
+            | Self::Output(_)
+            | Self::Report(ReportError::File { .. })
+            | Self::Worker(WorkerError::Store(_)) => Exit::Environment,
+            Self::Report(_)
+            | Self::Latex { .. }
+            | Self::Worker(_)
+            | Self::Signals(_)
+            | Self::OwnPath(_) => Exit::Fault,
         }
     }
 

@@ -11,6 +11,7 @@ mod logging;
 mod preflight;
 mod progress;
 mod registry;
+mod reporting;
 mod selection;
 mod survey;
 mod text;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use indicatif::MultiProgress;
 
-use commands::{completions, needs, reproduce, train};
+use commands::{completions, needs, paper, report, reproduce, train};
 use exit::Exit;
 use fault::{Failed, Fault};
 
@@ -78,7 +79,8 @@ fn main() -> ExitCode {
 fn run(command: &Command, bars: &MultiProgress, out: &mut dyn Write) -> Result<Exit, Fault> {
     match command {
         Command::Reproduce(args) => reproduce::run(args, bars, out),
-        Command::Report(_) | Command::Paper(_) => Ok(Exit::Fault),
+        Command::Report(args) => report::run(args, out).map(|()| Exit::Done),
+        Command::Paper(args) => paper::run(args, out),
         Command::Completions { shell } => {
             completions::run(*shell, Cli::command(), out).map(|()| Exit::Done)
         }

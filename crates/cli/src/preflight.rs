@@ -14,22 +14,15 @@ use crate::survey::Standing;
 /// Room that must be left for records: two checkpoints of a run with a full replay buffer are tens of MiB.
 const ROOM: u64 = 64 << 20;
 
-/// Checks that the open cells can run here and that what comes of them can be written.
-pub(crate) fn check(
-    standings: &[Standing],
-    open: &[usize],
-    folders: &Folders,
-) -> Result<(), Fault> {
-    native_parts(standings, open)?;
+/// Checks that records and what is made of them can be written.
+pub(crate) fn folders(folders: &Folders) -> Result<(), Fault> {
     writable(&folders.paper, "the paper", "--paper")?;
-    if open.is_empty() {
-        return Ok(());
-    }
     writable(&folders.artifacts, "run records", "--artifacts")?;
     room(&folders.artifacts)
 }
 
-fn native_parts(standings: &[Standing], open: &[usize]) -> Result<(), Fault> {
+/// Checks that this build has what the open cells need.
+pub(crate) fn native_parts(standings: &[Standing], open: &[usize]) -> Result<(), Fault> {
     let lacking: Vec<&str> = open
         .iter()
         .filter_map(|&cell| standings[cell].lacks)

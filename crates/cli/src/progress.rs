@@ -39,6 +39,14 @@ fn ended(name: &str, result: &JobResult, seconds: f64) -> String {
     }
 }
 
+/// The lines for what a worker said.
+fn said(name: &str, lines: &[String]) -> Vec<String> {
+    lines
+        .iter()
+        .map(|line| format!("note     {name}  {line}"))
+        .collect()
+}
+
 /// The line for a request to stop.
 fn stopping(running: usize) -> String {
     let cells = text::count(running, "cell");

@@ -11,6 +11,12 @@ use crate::args::Selection;
 use crate::fault::Fault;
 use crate::{device, registry};
 
+/// What `report:` in an experiment file may name.
+const OUTPUTS: Outputs<'_> = Outputs {
+    tables: era_report::TABLES,
+    figures: era_report::FIGURES,
+};
+
 /// The chosen experiments and their cells.
 #[derive(Debug)]
 pub(crate) struct Chosen {
@@ -91,7 +97,7 @@ fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Faul
     let folder = &selection.folders.experiments;
     let (mut experiments, mut wrong) = (Vec::new(), Vec::new());
     for (file, named) in files(&selection.suite, folder)? {
-        match Experiment::load(&file, suites, Outputs::default()) {
+        match Experiment::load(&file, suites, OUTPUTS) {
             Ok(experiment) if named || experiment.suite() != registry::MOCK => {
                 experiments.push(experiment);
             }

@@ -100,6 +100,8 @@ pub trait Observer {
     fn ended(&mut self, job: &Job, result: &JobResult, took: Duration);
     /// Stopping was requested: `running` workers are asked to write their checkpoints.
     fn stopping(&mut self, running: usize);
+    /// The worker of a job that did not fail said this on standard error (of a damaged checkpoint, say).
+    fn said(&mut self, _job: &Job, _lines: &[String]) {}
     /// Some time has passed (about ten times a second).
     fn tick(&mut self) {}
 }
@@ -277,6 +279,10 @@ impl Scheduler<'_> {
             took,
         };
         let result = verdict::verdict(&self.jobs[place], exit, &seen);
+        // What a run that failed said goes into its record instead.
+        if !matches!(result, JobResult::Failed(_)) && !exit.tail.is_empty() {
+            self.observer.said(&self.jobs[place], &exit.tail);
+        }
         self.end(place, result, took);
     }
 

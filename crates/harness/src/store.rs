@@ -1,6 +1,8 @@
 //! The store: `artifacts/<scale>/<suite>/<cell>/`, one folder a cell.
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::cell::{Cell, CellId};
 use crate::files;
@@ -17,6 +19,9 @@ mod tests;
 pub use document::{read_cell, read_run};
 pub(crate) use document::{write_cell, write_run};
 pub(crate) use lock::Lock;
+
+/// Time between two tries to take the lock of a cell whose description another command is writing.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 /// The records under one folder.
 #[derive(Clone, Debug)]
@@ -143,12 +148,18 @@ impl Store {
     pub fn prepare(&self, scale: &str, cell: &Cell) -> Result<PathBuf, StoreError> {
         let dir = self.dir(scale, cell);
         files::create_folder(&dir)?;
-        match read_cell(&dir) {
-            Ok(Some(found)) if found == *cell => {}
-            Ok(_) | Err(StoreError::Damaged { .. }) => write_cell(&dir, cell)?,
-            Err(error) => return Err(error),
+        loop {
+            match read_cell(&dir) {
+                Ok(Some(found)) if found == *cell => return Ok(dir),
+                Ok(_) | Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            // Two commands may plan the same cell at the same time: one writes, the other finds it written.
+            match Lock::take(&dir)? {
+                Some(_lock) => write_cell(&dir, cell)?,
+                None => thread::sleep(LOCK_RETRY),
+            }
         }
-        Ok(dir)
     }
 
     /// Removes all that is recorded of a cell.

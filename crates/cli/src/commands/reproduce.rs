@@ -17,7 +17,7 @@ use crate::fault::Fault;
 use crate::selection::{Chosen, choose};
 use crate::survey::{Standing, survey};
 use crate::training::{Trained, Training};
-use crate::{preflight, registry, text};
+use crate::{preflight, registry, reporting, text};
 
 pub(crate) fn run(
     args: &Reproduce,
@@ -49,6 +49,8 @@ pub(crate) fn run(
         );
         return Ok(Exit::Interrupted);
     }
+    let report = reporting::build(&args.selection, &chosen, &store)?;
+    reporting::publish(&report, &args.selection, out)?;
     failures(&chosen, &trained, out)
 }
 
@@ -69,6 +71,7 @@ fn train(
 ) -> Result<Trained, Fault> {
     let stop = Stop::new();
     stop.on_signals().map_err(Fault::Signals)?;
+    preflight::folders(&args.selection.folders)?;
     let again = Again::new(store, &args.selection.scale);
     for planned in &chosen.cells {
         if again.adopt(&planned.cell)? {
@@ -80,7 +83,7 @@ fn train(
     }
     let standings = survey(chosen, suites, store, &args.selection.scale, Verify::Full)?;
     let (open, left) = intent.split(&standings);
-    preflight::check(&standings, &open, &args.selection.folders)?;
+    preflight::native_parts(&standings, &open)?;
     announce(chosen, &standings, &open, &left, intent);
     let training = Training {
         args,
@@ -142,7 +145,11 @@ fn failures(chosen: &Chosen, trained: &Trained, out: &mut dyn Write) -> Result<E
     if trained.failed.is_empty() {
         return Ok(Exit::Done);
     }
-    writeln!(out, "{} failed:", text::count(trained.failed.len(), "cell"))?;
+    writeln!(
+        out,
+        "\n{} failed:",
+        text::count(trained.failed.len(), "cell")
+    )?;
     for (cell, failure) in &trained.failed {
         writeln!(out, "  {}", chosen.cells[*cell].id)?;
         writeln!(out, "    {}", failure.reason)?;

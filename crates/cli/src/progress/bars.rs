@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use console::{Alignment, pad_str, truncate_str};
+use console::{Alignment, measure_text_width, pad_str, truncate_str};
 use era_harness::CellId;
 use era_harness::protocol::Progress;
 use era_harness::schedule::{Job, JobResult, Observer};
@@ -87,6 +87,12 @@ impl Observer for Bars {
         self.draw();
     }
 
+    fn said(&mut self, job: &Job, lines: &[String]) {
+        for line in super::said(&self.tally.name(job), lines) {
+            self.say(&line);
+        }
+    }
+
     fn stopping(&mut self, running: usize) {
         self.say(&super::stopping(running));
     }
@@ -112,7 +118,8 @@ fn line() -> ProgressBar {
 /// `sac-era mini/reacher s0  ████░░░░░░  45 %   900/2000  return -4.21  entropy -0.50`, as much as fits.
 fn cell_line(width: usize, widest: usize, name: &str, progress: Option<&Progress>) -> String {
     let column = widest.min(width * 2 / 5);
-    let mut line = pad_str(name, column, Alignment::Left, Some("…")).into_owned();
+    let name = shorten(name, column);
+    let mut line = pad_str(&name, column, Alignment::Left, None).into_owned();
     let Some(Progress { step, of, headline }) = progress else {
         return fit(&format!("{line}  starting"), width);
     };
@@ -136,6 +143,18 @@ fn cell_line(width: usize, widest: usize, name: &str, progress: Option<&Progress
     fit(&(line + &values), width)
 }
 
+/// A name without its middle, where it is too long: its last word, which is the seed, tells neighbours apart.
+fn shorten(name: &str, width: usize) -> String {
+    let last = name.rsplit(' ').next().unwrap_or_default();
+    let ending = format!("… {last}");
+    match width.checked_sub(measure_text_width(&ending)) {
+        Some(room) if measure_text_width(name) > width => {
+            format!("{}{ending}", truncate_str(name, room, ""))
+        }
+        _ => truncate_str(name, width, "…").into_owned(),
+    }
+}
+
 /// The line for all cells.
 fn total_line(width: usize, part: f64, counts: &str) -> String {
     match width.checked_sub(counts.len() + 2) {
@@ -150,7 +169,8 @@ fn bar(part: f64, cells: usize) -> String {
 }
 
 fn fit(line: &str, width: usize) -> String {
-    truncate_str(line, width, "…").into_owned()
+    let end = if width == 0 { "" } else { "…" };
+    truncate_str(line, width, end).into_owned()
 }
 
 #[cfg(test)]
@@ -168,20 +188,14 @@ mod tests {
     #[test]
     fn lines_fit_every_width() {
         let name = "sac-fixed-sigma gym/half-cheetah s0";
-        let counts = "12/160 cells, 1 failed, 1h02m gone, about 2h13m left";
+        let counts = "12/160 cells, 1 failed, about 2h13m left, 1h02m gone";
         for width in 0..200 {
             for progress in [None, Some(progress(0, 0)), Some(progress(900, 1_000_000))] {
                 let line = cell_line(width, 35, name, progress.as_ref());
-                assert!(
-                    console::measure_text_width(&line) <= width,
-                    "{width}: {line}"
-                );
+                assert!(measure_text_width(&line) <= width, "{width}: {line}");
             }
             let line = total_line(width, 0.4, counts);
-            assert!(
-                console::measure_text_width(&line) <= width,
-                "{width}: {line}"
-            );
+            assert!(measure_text_width(&line) <= width, "{width}: {line}");
         }
     }
 

@@ -50,6 +50,12 @@ impl Observer for Lines {
         ));
     }
 
+    fn said(&mut self, job: &Job, lines: &[String]) {
+        for line in super::said(&self.tally.name(job), lines) {
+            self.say(&line);
+        }
+    }
+
     fn stopping(&mut self, running: usize) {
         self.say(&super::stopping(running));
     }

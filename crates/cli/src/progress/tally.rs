@@ -116,17 +116,15 @@ impl Tally {
         }
     }
 
-    /// `3/12 cells, 1 failed, 40s gone, about 2m10s left`.
+    /// `3/12 cells, 1 failed, about 2m10s left, 40s gone`: what matters most comes first.
     pub(super) fn line(&self) -> String {
         let mut line = format!("{}/{} cells", self.done + self.failed, self.cells);
         if self.failed > 0 {
             line = format!("{line}, {} failed", self.failed);
         }
-        let gone = text::time(self.began.elapsed().as_secs_f64());
-        format!(
-            "{line}, {gone} gone, about {} left",
-            text::time(self.left())
-        )
+        let (left, gone) = (self.left(), self.began.elapsed().as_secs_f64());
+        let (left, gone) = (text::time(left), text::time(gone));
+        format!("{line}, about {left} left, {gone} gone")
     }
 
     /// The part of all cells that has ended, or is done of the running ones, from 0 to 1.

@@ -91,3 +91,52 @@ fn native_parts_that_are_there_are_not_needed() {
     let ended = folder.era("needs --suite mock");
     assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn the_experiments_of_this_repository_are_right() {
+    let folder = Folder::with(ONE);
+    let experiments = concat!(env!("CARGO_MANIFEST_DIR"), "/../../experiments");
+    for scale in ["smoke", "cpu", "paper"] {
+        let ended = folder.era(&format!(
+            "reproduce --list --suite all --scale {scale} --experiments {experiments}"
+        ));
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        assert!(ended.out.contains("control"), "{}", ended.out);
+    }
+    let ended = folder.era(&format!("needs --suite all --experiments {experiments}"));
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (Some(0), ""),
+        "the smoke scale must run on a fresh clone"
+    );
+}
+
+#[test]
+fn a_native_part_that_is_missing_is_named_with_its_command() {
+    let folder = Folder::with(ONE);
+    folder.write(
+        "experiments/real.yaml",
+        "
+suite: control
+about: one cell on MuJoCo
+matrix: {task: gym/half-cheetah, method: sac, seed: 1}
+scales: {smoke: {}}
+",
+    );
+    let needs = folder.era("needs --suite real").out;
+    if cfg!(feature = "mujoco") {
+        assert_eq!(needs, "");
+        return;
+    }
+    assert_eq!(needs, "mujoco\n");
+    let list = folder.era("reproduce --suite real --list").out;
+    assert!(list.contains("needs mujoco"), "{list}");
+    let ended = folder.era("reproduce --suite real");
+    assert_eq!(ended.code, Some(5), "{}", ended.err);
+    assert!(
+        ended.err.contains("cargo xtask setup mujoco"),
+        "{}",
+        ended.err
+    );
+    assert!(folder.cells().is_empty());
+}

@@ -8,7 +8,7 @@ suite: mock
 about: one run for every way to end
 matrix: {task: mock/steps, method: mock-sgd, seed: 6}
 params: {steps: 20}
-scales: {smoke: {time_limit: 1s}}
+scales: {smoke: {time_limit: 4s}}
 overrides:
   - {match: {seed: 1}, params: {fail_at: 7}}
   - {match: {seed: 2}, params: {panic_at: 7}}
@@ -28,7 +28,7 @@ fn each_fault_costs_its_own_cell() {
         ("s2", "panic", "the mock was asked to panic at step 7"),
         ("s3", "diverged", "is not finite at step 7"),
         ("s4", "killed", "SIGKILL"),
-        ("s5", "timed-out", "time limit of 1s"),
+        ("s5", "timed-out", "time limit of 4s"),
     ];
     for (seed, kind, reason) in expected {
         let cell = folder.cell(&format!(".{seed}."));

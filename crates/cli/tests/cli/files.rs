@@ -150,6 +150,26 @@ fn force_replaces_a_record_only_by_a_whole_one() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+#[test]
+fn a_force_that_was_cut_short_is_finished_by_the_next_command() {
+    let folder = Folder::with(TWO);
+    assert_eq!(folder.reproduce("").code, Some(0));
+    let before = folder.stored();
+    // Cut after the old record was put aside, before the new one was put in its place.
+    let cell = folder.cell(".s0.");
+    let beside = folder.path("artifacts/.again/smoke/mock");
+    fs::create_dir_all(&beside).unwrap();
+    fs::rename(&cell, beside.join(cell.file_name().unwrap())).unwrap();
+    let ended = folder.reproduce("");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended.err.contains("2 done, nothing to run"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(folder.stored(), before);
+}
+
 /// The files under a folder.
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder)

@@ -4,6 +4,7 @@ mod arguments;
 mod faults;
 mod files;
 mod listing;
+mod report;
 mod resume;
 mod support;
 mod together;

@@ -16,6 +16,19 @@ params: {steps: 250, sleep_ms: 2, eval_every: 5}
 scales: {smoke: {}}
 ";
 
+/// Two real trainings of about a second.
+const LEARNERS: &str = "
+suite: control
+about: two short trainings
+matrix: {task: mini/point-mass, method: [sac, sac-era], seed: 1}
+params:
+  {steps: 600, hidden: [16, 16], batch_size: 16, learning_starts: 100, eval_every: 50, eval_episodes: 1}
+scales: {smoke: {}}
+";
+
+/// Checkpoints as often as makes sense, at steps that do not depend on a clock.
+const EVERY: &str = "--checkpoint-every 7x";
+
 /// Numbers from `low` to `high` that look random and are the same each time (the generator of Numerical Recipes).
 fn seeded(seed: u32, low: u64, high: u64) -> impl Iterator<Item = u64> {
     let step = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
@@ -27,32 +40,41 @@ fn seeded(seed: u32, low: u64, high: u64) -> impl Iterator<Item = u64> {
 /// Starts a run, and once `bytes` more of metrics are written gives it to `end`.
 fn once_written(folder: &Folder, args: &str, bytes: u64) -> crate::support::Started {
     let goal = folder.written() + bytes;
-    let started = folder.start(&format!(
-        "reproduce --suite mock --checkpoint-every 7x {args}"
-    ));
+    let started = folder.start(&format!("reproduce --suite mock {args}"));
     until("metrics are written", || {
         folder.written() >= goal || folder.stored().len() == 2
     });
     started
 }
 
-#[test]
-fn killed_at_three_moments_and_resumed_it_ends_as_if_it_had_not_been() {
-    let (whole, cut) = (Folder::with(SLOW), Folder::with(SLOW));
+/// Kills all processes of a run of two cells at three moments, each after some more bytes of metrics, and goes on.
+fn killed_and_resumed(yaml: &str, moments: impl Iterator<Item = u64>) {
+    let (whole, cut) = (Folder::with(yaml), Folder::with(yaml));
     assert_eq!(whole.reproduce("").code, Some(0));
-    for bytes in seeded(7, 500, 4000).take(3) {
-        once_written(&cut, "", bytes).cut();
+    for bytes in moments.take(3) {
+        once_written(&cut, EVERY, bytes).cut();
     }
-    let attempts = run_json(&cut.cell("mock-sgd"))["attempts"].as_u64();
-    assert!(
-        attempts.is_some_and(|attempts| attempts >= 2),
-        "it was not interrupted: {attempts:?}"
-    );
+    let attempts: u64 = cut
+        .cells()
+        .iter()
+        .filter_map(|cell| run_json(cell)["attempts"].as_u64())
+        .sum();
+    assert!(attempts > 2, "it was not interrupted: {attempts} attempts");
     let ended = cut.reproduce("");
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains("resume "), "{}", ended.err);
     assert_eq!(cut.stored(), whole.stored());
     assert_eq!(whole.stored().len(), 2);
+}
+
+#[test]
+fn killed_at_three_moments_and_resumed_it_ends_as_if_it_had_not_been() {
+    killed_and_resumed(SLOW, seeded(7, 500, 4000));
+}
+
+#[test]
+fn so_do_sac_and_sac_era() {
+    killed_and_resumed(LEARNERS, seeded(11, 500, 3000));
 }
 
 #[test]
@@ -95,17 +117,13 @@ fn an_interrupt_writes_checkpoints_and_resumes() {
 fn workers_end_with_their_driver() {
     let (whole, cut) = (Folder::with(SLOW), Folder::with(SLOW));
     assert_eq!(whole.reproduce("").code, Some(0));
-    let running = once_written(&cut, "", 1000);
+    let running = once_written(&cut, EVERY, 1000);
     let workers = running.workers();
     assert!(!workers.is_empty());
     running.signal(Signal::SIGKILL);
     let alive = |worker: &Pid| fs::exists(format!("/proc/{worker}")).unwrap();
     until("the workers are gone", || !workers.iter().any(alive));
-    assert_eq!(
-        cut.stored().len(),
-        0,
-        "the workers should not have trained on to the end"
-    );
+    assert_eq!(cut.stored().len(), 0, "the workers trained on to the end");
     assert_eq!(cut.reproduce("").code, Some(0));
     assert_eq!(cut.stored(), whole.stored());
 }
@@ -114,7 +132,7 @@ fn workers_end_with_their_driver() {
 fn the_last_good_checkpoint_counts() {
     let (whole, cut) = (Folder::with(SLOW), Folder::with(SLOW));
     assert_eq!(whole.reproduce("").code, Some(0));
-    once_written(&cut, "", 6000).cut();
+    once_written(&cut, EVERY, 6000).cut();
     for cell in cut.cells() {
         let mut files: Vec<_> = fs::read_dir(cell.join("checkpoint"))
             .unwrap()

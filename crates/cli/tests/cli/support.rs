@@ -92,10 +92,12 @@ impl Folder {
 
     /// The folders of all cells, by name.
     pub(crate) fn cells(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(self.path("artifacts/smoke/mock")) else {
-            return Vec::new();
+        let inside = |folder: PathBuf| {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            entries.map(|entry| entry.unwrap().path())
         };
-        let mut cells: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        let suites = inside(self.path("artifacts/smoke"));
+        let mut cells: Vec<PathBuf> = suites.flat_map(inside).collect();
         cells.sort();
         cells
     }
@@ -112,7 +114,8 @@ impl Folder {
     /// All finished cells by name: what must be equal bit for bit.
     pub(crate) fn stored(&self) -> BTreeMap<String, Stored> {
         let cells = self.cells().into_iter();
-        let done = cells.filter(|cell| run_json(cell)["status"]["state"] == "done");
+        let begun = cells.filter(|cell| cell.join("run.json").exists());
+        let done = begun.filter(|cell| run_json(cell)["status"]["state"] == "done");
         let stored = |cell: PathBuf| {
             let hash = run_json(&cell)["metrics_hash"].as_str().unwrap().to_owned();
             let parquet = fs::read(cell.join("metrics.parquet")).unwrap();

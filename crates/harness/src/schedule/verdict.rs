@@ -40,6 +40,10 @@ pub(super) fn verdict(job: &Job, exit: &Exit, seen: &Seen) -> JobResult {
             tail: exit.tail.clone(),
             ..said
         },
+        // It waited for the worker of another command to leave the cell.
+        _ if seen.stopped && exit.signal.is_none() && Lock::is_held(&job.dir).unwrap_or(false) => {
+            return JobResult::Interrupted;
+        }
         _ if seen.timed_out => failure(FailureKind::TimedOut, time_limit(job), exit),
         Some(Status::Interrupted) if exit.signal.is_none() => return JobResult::Interrupted,
         _ => match exit.signal {

@@ -1,0 +1,61 @@
+//! From records to tables, figures and the summary on the terminal.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use era_harness::store::Store;
+use era_report::{Report, ReportInputs, Study};
+
+use crate::args::{Folders, Selection};
+use crate::fault::Fault;
+use crate::selection::Chosen;
+use crate::text;
+
+/// Columns of a summary that is not for a terminal.
+const PIPED: usize = 100;
+
+/// Where generated files of a scale lie.
+pub(crate) fn generated(folders: &Folders, scale: &str) -> PathBuf {
+    folders.paper.join("generated").join(scale)
+}
+
+/// Makes the report of the chosen experiments, in memory: of all their cells, whatever `--only` says, so that what is
+/// generated does not depend on what was run last.
+pub(crate) fn build(
+    selection: &Selection,
+    chosen: &Chosen,
+    store: &Store,
+) -> Result<Report, Fault> {
+    let studies: Vec<Study> = chosen.whole.iter().map(Study::from).collect();
+    Ok(era_report::build(&ReportInputs {
+        scale: &selection.scale,
+        store,
+        studies: &studies,
+        templates: &selection.folders.paper.join("templates"),
+    })?)
+}
+
+/// Writes the report and shows it.
+pub(crate) fn publish(
+    report: &Report,
+    selection: &Selection,
+    out: &mut dyn Write,
+) -> Result<(), Fault> {
+    let folder = generated(&selection.folders, &selection.scale);
+    let changed = report.write(&folder)?;
+    let terminal = console::Term::stdout();
+    let width = if terminal.is_term() {
+        usize::from(terminal.size().1)
+    } else {
+        PIPED
+    };
+    writeln!(out, "{}", report.summary(width).trim_end())?;
+    writeln!(
+        out,
+        "\n{} in {}, {} of them new or changed",
+        text::count(report.files.len(), "file"),
+        folder.display(),
+        changed.len()
+    )?;
+    Ok(())
+}
