@@ -173,11 +173,10 @@ impl Clock {
     }
 }
 
-/// Records an evaluation and tells progress.
+/// Records an evaluation; its return and entropy are what the progress bar shows from now on.
 pub(crate) fn report(
     run: &mut Run,
     collector: &mut Collector,
-    of: u64,
     evaluation: &Evaluation,
     policy: &PolicyReport,
     losses: Option<&Losses>,
@@ -193,14 +192,10 @@ pub(crate) fn report(
     if let Some(mean) = collector.take_mean_return() {
         run.log(step, &[("train/return", mean)])?;
     }
-    run.progress(
-        step,
-        of,
-        &[
-            ("return", evaluation.mean_return()),
-            ("entropy", policy.entropy_mean),
-        ],
-    );
+    run.headline(&[
+        ("return", evaluation.mean_return()),
+        ("entropy", policy.entropy_mean),
+    ]);
     Ok(())
 }
 

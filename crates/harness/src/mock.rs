@@ -227,11 +227,8 @@ fn report(task: &str, params: &MockParams, state: &State, run: &mut Run) -> Resu
         .collect();
     run.log_series(step, "eval/return", &returns)?;
     run.log_timing(step, &[("steps-per-second", 1e3 / params.sleep_ms as f64)])?;
-    run.progress(
-        step,
-        params.steps,
-        &[("return", value), ("entropy", 1.0 / step as f64)],
-    );
+    run.headline(&[("return", value), ("entropy", 1.0 / step as f64)]);
+    run.progress(step, params.steps);
     Ok(())
 }
 

@@ -99,6 +99,7 @@ pub struct Run {
     saved_at: Instant,
     asked: Counter<u64>,
     told_at: Option<Instant>,
+    headline: Vec<(String, f64)>,
 }
 
 /// The files that grow while a run trains.
@@ -172,6 +173,7 @@ impl Run {
             saved_at: Instant::now(),
             asked: Counter::new(0),
             told_at: None,
+            headline: Vec::new(),
         }
     }
 
@@ -243,20 +245,24 @@ impl Run {
         Ok(())
     }
 
-    /// Tells the driver how far the run is: `headline` is what its progress bar shows (`return`, `entropy`). Cheap
-    /// enough to call every step: it speaks up ten times a second at most.
-    pub fn progress(&mut self, step: u64, of: u64, headline: &[(&str, f64)]) {
+    /// Sets what the progress bar shows beside the step (`return`, `entropy`), until it is set again. JSON has no word
+    /// for what is not finite, so such a value is left out.
+    pub fn headline(&mut self, values: &[(&str, f64)]) {
+        let shown = values.iter().filter(|(_, value)| value.is_finite());
+        self.headline = shown
+            .map(|(name, value)| ((*name).to_owned(), *value))
+            .collect();
+    }
+
+    /// Tells the driver how far the run is. Cheap enough to call every step: it speaks up ten times a second at most.
+    pub fn progress(&mut self, step: u64, of: u64) {
         let due = step >= of
             || self
                 .told_at
                 .is_none_or(|told_at| told_at.elapsed() >= PROGRESS_EVERY);
         if self.options.progress && due {
             self.told_at = Some(Instant::now());
-            // JSON has no word for what is not finite.
-            let shown = headline.iter().filter(|(_, value)| value.is_finite());
-            let headline = shown
-                .map(|(name, value)| ((*name).to_owned(), *value))
-                .collect();
+            let headline = self.headline.clone();
             tell(&Message::Progress(Progress { step, of, headline }));
         }
     }

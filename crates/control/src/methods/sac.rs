@@ -112,16 +112,10 @@ impl Method for Sac {
                 let evaluation = evaluate(&mut test, streams, params.eval_episodes, policy)
                     .map_err(|error| collector::diverged(&error, step))?;
                 let policy = agent.measure(collector.visited());
-                report(
-                    run,
-                    &mut collector,
-                    params.steps,
-                    &evaluation,
-                    &policy,
-                    losses.as_ref(),
-                )?;
+                report(run, &mut collector, &evaluation, &policy, losses.as_ref())?;
                 clock = Clock::start(step, agent.updates);
             }
+            run.progress(step, params.steps);
             if run.checkpoint_due() {
                 let mut checkpoint = collector.save();
                 agent.save(&mut checkpoint);
