@@ -49,18 +49,32 @@ pub(crate) struct Selection {
 
 /// Where things are.
 #[derive(Clone, Debug, PartialEq, clap::Args)]
-#[command(next_help_heading = "Folders")]
 pub(crate) struct Folders {
     /// Experiment files
-    #[arg(long, value_name = "DIR", default_value = "experiments")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "experiments",
+        help_heading = "Folders"
+    )]
     pub(crate) experiments: PathBuf,
 
     /// Run records
-    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "artifacts",
+        help_heading = "Folders"
+    )]
     pub(crate) artifacts: PathBuf,
 
     /// The paper: its templates, and generated/SCALE for tables, figures and numbers
-    #[arg(long, value_name = "DIR", default_value = "paper")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "paper",
+        help_heading = "Folders"
+    )]
     pub(crate) paper: PathBuf,
 }
 

@@ -36,7 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "era", version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ERA_COMMIT"), ")"), after_help = args::EXIT_CODES)]
 struct Cli {
     /// Log what is done (-vv: everything); RUST_LOG overrules it
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 1000, action = clap::ArgAction::Count)]
     verbose: u8,
 
     #[command(subcommand)]
