@@ -55,9 +55,9 @@ impl Standing {
     /// The state in one word, or two.
     pub(crate) fn word(&self) -> String {
         match &self.state {
-            CellState::Missing => "new".to_owned(),
+            // A folder is made before its cell's turn comes: without a checkpoint there is nothing to go on from.
+            CellState::Missing | CellState::Partial { step: 0 } => "new".to_owned(),
             CellState::Running => "running".to_owned(),
-            CellState::Partial { step: 0 } => "started".to_owned(),
             CellState::Partial { step } => format!("at step {step}"),
             CellState::Done(_) => "done".to_owned(),
             CellState::Failed(_) => "failed".to_owned(),

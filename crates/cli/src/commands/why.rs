@@ -69,6 +69,10 @@ pub(crate) fn run(
             }
             Ok(writeln!(out, "  it is tried again when it is chosen next")?)
         }
+        CellState::Partial { step: 0 } => Ok(writeln!(
+            out,
+            "  it was chosen before and has no checkpoint: it starts from scratch"
+        )?),
         CellState::Partial { step } => Ok(writeln!(
             out,
             "  it was interrupted; it goes on from step {step}"

@@ -114,6 +114,17 @@ fn an_interrupt_writes_checkpoints_and_resumes() {
 }
 
 #[test]
+fn cells_whose_turn_did_not_come_are_new() {
+    let folder = Folder::with(SLOW);
+    let running = once_written(&folder, "--jobs 1", 500);
+    running.signal(Signal::SIGTERM);
+    assert_eq!(running.end().code, Some(130));
+    let list = folder.reproduce("--list").out;
+    let states = [" new ", " at step "].map(|state| list.matches(state).count());
+    assert_eq!(states, [1, 1], "{list}");
+}
+
+#[test]
 fn workers_end_with_their_driver() {
     let (whole, cut) = (Folder::with(SLOW), Folder::with(SLOW));
     assert_eq!(whole.reproduce("").code, Some(0));
