@@ -58,7 +58,7 @@ fn room(folder: &Path) -> Result<(), Fault> {
         option: "--artifacts",
         source: io::Error::from(error),
     })?;
-    let free = u64::from(found.blocks_available()) * u64::from(found.fragment_size());
+    let free = found.blocks_available() * found.fragment_size();
     match free < ROOM {
         true => Err(Fault::Space {
             path: folder.to_owned(),

@@ -53,7 +53,7 @@ fn train(args: &args::Train, options: &WorkerOptions) -> Result<WorkerOutcome, F
 }
 
 fn say(outcome: &WorkerOutcome, out: &mut dyn Write) -> Result<(), Fault> {
-    Ok(match outcome {
+    match outcome {
         WorkerOutcome::Done => writeln!(out, "done")?,
         WorkerOutcome::AlreadyDone => writeln!(out, "was done before; nothing was run")?,
         WorkerOutcome::Interrupted { step } => {
@@ -61,7 +61,8 @@ fn say(outcome: &WorkerOutcome, out: &mut dyn Write) -> Result<(), Fault> {
         }
         WorkerOutcome::Busy => writeln!(out, "another process is training this cell")?,
         WorkerOutcome::Failed(failure) => writeln!(out, "failed: {}", failure.reason)?,
-    })
+    }
+    Ok(())
 }
 
 impl From<args::CheckpointEvery> for CheckpointEvery {

@@ -1,4 +1,8 @@
 //! The binary from outside: what a user, a script, a signal and a broken disk see of it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic as a test may"
+)]
 
 mod arguments;
 mod faults;
