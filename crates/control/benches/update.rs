@@ -55,7 +55,7 @@ fn product(c: &mut Criterion) {
         bytes: 3 * 256 * 256 * 4,
     });
     group.bench_function("256x256x256", |b| {
-        b.iter(|| black_box(matrix.clone().matmul(matrix.clone())))
+        b.iter(|| black_box(matrix.clone().matmul(matrix.clone())));
     });
     group.finish();
 }

@@ -7,7 +7,7 @@ pub fn smaller(q: Tensor<3>) -> Tensor<2> {
     let [_, batch, _] = q.dims();
     let first = q.clone().narrow(0, 0, 1).reshape([batch, 1]);
     let second = q.narrow(0, 1, 1).reshape([batch, 1]);
-    // Where both are equal each gets half of the gradient, as in PyTorch.
+    // Where both are equal the first gets the gradient; PyTorch and JAX give each half of it.
     first.min_pair(second)
 }
 
@@ -35,7 +35,16 @@ pub fn critic(q: Tensor<3>, target: Tensor<2>) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::{critic, smaller, target};
-    use crate::golden::{assert_close, cases, column, leaf, pair, row};
+    use crate::golden::{assert_close, cases, column, file, leaf, line, pair, row};
+
+    /// `polyak`: PyTorch's `target.lerp_(param, tau)`, as SB3's `polyak_update`.
+    #[test]
+    fn target_networks_follow_by_tau() {
+        let polyak = &file()["polyak"];
+        let tau = polyak["tau"].as_f64().expect("a number");
+        let moved = era_nn::ops::lerp(line(&polyak["target"]), line(&polyak["param"]), tau as f32);
+        assert_close(moved, &row(&polyak["new_target"]));
+    }
 
     /// `target_era`, `critic_loss_cleanrl_era`, `actor_loss_era`: no entropy term, as in jaxrl's `critic.py:28` and
     /// `actor.py:16`. The methods without a temperature are made of these terms alone.

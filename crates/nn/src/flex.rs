@@ -329,12 +329,12 @@ impl Kernels for Flex {
 
     fn adam(
         parameter: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
+        gradient: &FloatTensor<Self>,
         first: FloatTensor<Self>,
         second: FloatTensor<Self>,
         step: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let gradient = Values::of(&gradient);
+        let gradient = Values::of(gradient);
         let (mut parameter, mut first, mut second) =
             (writable(parameter), writable(first), writable(second));
         rows::adam(

@@ -38,16 +38,13 @@ pub fn orthogonal(rng: &mut ChaCha8Rng, rows: usize, columns: usize, gain: f64) 
         vector.iter_mut().for_each(|x| *x *= scale);
         basis.push(vector);
     }
+    let entry = |row: usize, column: usize| match rows <= columns {
+        true => basis[row][column],
+        false => basis[column][row],
+    };
     let mut matrix = Vec::with_capacity(rows * columns);
     for row in 0..rows {
-        for column in 0..columns {
-            let entry = if rows <= columns {
-                basis[row][column]
-            } else {
-                basis[column][row]
-            };
-            matrix.push((gain * entry) as f32);
-        }
+        matrix.extend((0..columns).map(|column| (gain * entry(row, column)) as f32));
     }
     matrix
 }

@@ -101,7 +101,7 @@ pub trait Kernels: Backend {
     /// One step of Adam on one parameter: the new parameter, first and second moment.
     fn adam(
         parameter: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
+        gradient: &FloatTensor<Self>,
         first: FloatTensor<Self>,
         second: FloatTensor<Self>,
         step: AdamStep,
@@ -230,13 +230,13 @@ pub(crate) mod composed {
 
     pub(crate) fn adam<B: Backend>(
         parameter: FloatTensor<B>,
-        gradient: FloatTensor<B>,
+        gradient: &FloatTensor<B>,
         first: FloatTensor<B>,
         second: FloatTensor<B>,
         step: AdamStep,
     ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
         let square = B::float_mul(gradient.clone(), gradient.clone());
-        let first = lerp::<B>(first, &gradient, 1.0 - step.beta_1);
+        let first = lerp::<B>(first, gradient, 1.0 - step.beta_1);
         let second = lerp::<B>(second, &square, 1.0 - step.beta_2);
         let std = B::float_sqrt(B::float_mul_scalar(
             second.clone(),
@@ -344,9 +344,9 @@ mod tests {
         let step: AdamStep = AdamConfig::new(0.1).with_weight_decay(0.1).at(3);
         let operands = || (x.clone(), grad.clone(), x.clone(), second.clone());
         let (p, g, m, v) = operands();
-        let ours = Flex::adam(p, g, m, v, step);
+        let ours = Flex::adam(p, &g, m, v, step);
         let (p, g, m, v) = operands();
-        let theirs = composed::adam::<Flex>(p, g, m, v, step);
+        let theirs = composed::adam::<Flex>(p, &g, m, v, step);
         assert_close("parameter", ours.0, theirs.0);
         assert_close("first moment", ours.1, theirs.1);
         assert_close("second moment", ours.2, theirs.2);

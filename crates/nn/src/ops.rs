@@ -67,7 +67,7 @@ impl Update for Flex {
         second: FloatTensor<Self>,
         step: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        <Self as Kernels>::adam(parameter, gradient, first, second, step)
+        <Self as Kernels>::adam(parameter, &gradient, first, second, step)
     }
 
     fn lerp(from: FloatTensor<Self>, to: FloatTensor<Self>, weight: f32) -> FloatTensor<Self> {

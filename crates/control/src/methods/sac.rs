@@ -269,7 +269,7 @@ fn temperature_loss(alpha: f64, log_prob_mean: f64, target_entropy: f64) -> f64 
 #[cfg(test)]
 mod tests {
     use super::{soft_value, temperature_loss};
-    use crate::golden::{assert_close, cases, column, leaf, pair, row};
+    use crate::golden::{assert_close, assert_close_of_smaller, cases, column, leaf, pair, row};
     use crate::losses;
 
     /// `critic_loss_cleanrl_sac` and its gradients: the loss of `cleanrl/sac_continuous_action.py` by torch in `f64`.
@@ -323,7 +323,8 @@ mod tests {
                 row(&case["actor_grads"]["q2"]),
             ]
             .concat();
-            assert_close(q.grad(&gradients).expect("a gradient"), &expected);
+            let gradient = q.grad(&gradients).expect("a gradient");
+            assert_close_of_smaller(gradient, &q.inner(), &expected);
         }
     }
 
