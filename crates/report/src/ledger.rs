@@ -142,17 +142,12 @@ impl Ledger {
                     );
                 }
                 if let (Some((value, _)), Some(text)) = (row.bound, row.bound_text()) {
-                    add(
-                        "bound",
-                        "promised lower bound (nats) of the policy entropy",
-                        value,
-                        text,
-                    );
+                    add("bound", "target (nats) of the policy entropy", value, text);
                 }
                 if let (Some(value), Some(text)) = (row.violations, row.violations_text()) {
                     add(
                         "violations",
-                        "per cent of evaluated states below the promised entropy",
+                        "per cent of evaluated states below the target entropy",
                         value * 100.0,
                         text,
                     );

@@ -1,4 +1,4 @@
-//! Policy entropy against the bound that a method promises.
+//! Policy entropy against a method's target.
 
 use era_harness::CellId;
 
@@ -17,7 +17,7 @@ pub(crate) struct TaskEntropy {
 pub(crate) struct EntropyRow {
     pub(crate) method: String,
     pub(crate) cells: Vec<CellId>,
-    /// Lowest and highest promised bound; `None` for a method that promises none.
+    /// Lowest and highest target; `None` for a method without one.
     pub(crate) bound: Option<(f64, f64)>,
     /// Mean over runs of the mean entropy at the last evaluation.
     pub(crate) mean: f64,

@@ -26,7 +26,7 @@ pub(super) fn returns(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
     ))
 }
 
-/// Policy entropy against steps with the bound that a method promises as a dashed line, a panel for each task.
+/// Policy entropy against steps with a method's target as a dashed line, a panel for each task.
 pub(super) fn entropy(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
     let tasks = curves(&analysis.board, "policy/entropy_mean")?;
     let bounds = curves(&analysis.board, "policy/bound")?;
@@ -51,7 +51,7 @@ pub(super) fn entropy(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
     if bounds.iter().any(|curves| !curves.is_empty()) {
         keys.push(Key {
             method: 0,
-            label: "promised bound".into(),
+            label: "target entropy".into(),
             dashed: true,
         });
     }

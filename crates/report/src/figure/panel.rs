@@ -35,7 +35,7 @@ pub(super) struct Line {
     /// Position of the method: colour and marker.
     pub(super) method: usize,
     pub(super) points: Vec<(f64, Estimate)>,
-    /// A promise, not a measurement: dashed, without band and markers.
+    /// A target, not a measurement: dashed, without band and markers.
     pub(super) dashed: bool,
 }
 
