@@ -7,6 +7,7 @@ use std::sync::Once;
 use mujoco_rs::mujoco_c::{mjtState, mjtWarning};
 use mujoco_rs::prelude::{MjData, MjLogMessage, MjModel, MjtLogLevel, set_log_handler};
 
+use super::numpy;
 use crate::env::EnvError;
 
 /// All that steps depend on: positions, velocities, time, warm start of the solver, controls, applied forces.
@@ -27,8 +28,8 @@ const WARNINGS: [&str; mjtWarning::mjNWARNING as usize] = [
 /// One model and its state.
 ///
 /// After a step, positions and velocities are new; what MuJoCo derives from them (Cartesian positions, sensors) is that
-/// of the state before the last substep, as in Gymnasium. A task that observes such quantities has to add them to its
-/// own state.
+/// from within the last substep (of the last stage of the integrator), as in Gymnasium. The positions and velocities
+/// alone do not give it back: what a task needs of it in its next step is part of the task's own state.
 #[derive(Debug)]
 pub(crate) struct Sim {
     task: &'static str,
@@ -69,6 +70,55 @@ impl Sim {
         self.data.model_opt().timestep * f64::from(self.substeps)
     }
 
+    /// What the motors were told in the last step, before MuJoCo clamps it.
+    pub(crate) fn controls(&self) -> &[f64] {
+        self.data.ctrl()
+    }
+
+    /// What the motors take.
+    #[cfg(test)]
+    pub(crate) fn control_bounds(&self) -> Vec<[f64; 2]> {
+        self.data.model().actuator_ctrlrange().to_vec()
+    }
+
+    /// Where the frame of each body was, as MuJoCo derived it last (meters).
+    pub(crate) fn frames(&self) -> &[[f64; 3]] {
+        self.data.xpos()
+    }
+
+    /// Where the center of mass of all bodies was, as MuJoCo derived it last, along x (meters).
+    pub(crate) fn center_of_mass(&self) -> f64 {
+        let masses = self.data.model().body_mass();
+        let centers = self.data.xipos().iter().zip(masses);
+        centers.map(|(center, mass)| mass * center[0]).sum::<f64>() / numpy::sum(masses)
+    }
+
+    /// Inertia and mass of each body about the center of mass, as MuJoCo derived them last.
+    pub(crate) fn inertias(&self) -> &[[f64; 10]] {
+        self.data.cinert()
+    }
+
+    /// Velocity of each body about the center of mass, rotation first, as MuJoCo derived it last.
+    pub(crate) fn velocities(&self) -> &[[f64; 6]] {
+        self.data.cvel()
+    }
+
+    /// Force of the motors at each of the `nv` joints, as MuJoCo derived it last.
+    pub(crate) fn motor_forces(&self) -> &[f64] {
+        self.data.qfrc_actuator()
+    }
+
+    /// Force of contacts on each body, torque first, as [`derive_contact_forces`](Self::derive_contact_forces) left it;
+    /// zeros after a reset.
+    pub(crate) fn contact_forces(&self) -> &[[f64; 6]] {
+        self.data.cfrc_ext()
+    }
+
+    /// Derives the forces of the contacts of the last substep.
+    pub(crate) fn derive_contact_forces(&mut self) {
+        self.data.rne_post_constraint();
+    }
+
     /// Positions, to be followed by [`forward`](Self::forward).
     pub(crate) fn qpos_mut(&mut self) -> &mut [f64] {
         self.data.qpos_mut()
@@ -89,9 +139,11 @@ impl Sim {
         self.data.forward();
     }
 
-    /// One step of the task with `action` as controls; MuJoCo clamps them to what the motors take.
-    pub(crate) fn step(&mut self, action: &[f64]) -> Result<(), EnvError> {
-        self.data.ctrl_mut().copy_from_slice(action);
+    /// One step of the task with `reach` × `action` as controls; MuJoCo clamps them to what the motors take.
+    pub(crate) fn step(&mut self, action: &[f64], reach: f64) -> Result<(), EnvError> {
+        for (control, a) in self.data.ctrl_mut().iter_mut().zip(action) {
+            *control = reach * a;
+        }
         for _ in 0..self.substeps {
             self.data.step();
         }
@@ -105,6 +157,11 @@ impl Sim {
         }
     }
 
+    /// Numbers in a state.
+    pub(crate) fn state_len(&self) -> usize {
+        self.data.model().state_size(STATE)
+    }
+
     /// The state, for [`set_state`](Self::set_state).
     pub(crate) fn state(&self) -> Vec<f64> {
         self.data.state(STATE).into_vec()
@@ -112,7 +169,7 @@ impl Sim {
 
     /// Continues from a state: the steps after it are equal bit for bit.
     pub(crate) fn set_state(&mut self, state: &[f64]) -> Result<(), EnvError> {
-        let expected = self.data.model().state_size(STATE);
+        let expected = self.state_len();
         let refused = EnvError::State {
             task: self.task,
             expected,
