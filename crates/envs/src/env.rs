@@ -26,6 +26,16 @@ pub struct Step {
     pub terminated: bool,
 }
 
+impl Step {
+    /// A step after which the task goes on.
+    pub(crate) fn ongoing(reward: f64) -> Self {
+        Self {
+            reward,
+            terminated: false,
+        }
+    }
+}
+
 /// A task in simulation, without its time limit (that is [`Episode`](crate::Episode)'s).
 ///
 /// Everything random is drawn in [`reset`](Env::reset) from the generator that it is given: steps are a function of
@@ -82,6 +92,16 @@ pub enum EnvError {
     /// An action is not finite.
     #[error("step {task}: component {index} of the action is {value}")]
     Action {
+        /// The task.
+        task: &'static str,
+        /// Which component.
+        index: usize,
+        /// What stands there.
+        value: f32,
+    },
+    /// An action is out of bounds.
+    #[error("step {task}: component {index} of the action is {value}, not in [-1, 1]")]
+    ActionBounds {
         /// The task.
         task: &'static str,
         /// Which component.

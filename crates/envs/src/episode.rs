@@ -23,7 +23,7 @@ impl Transition {
 }
 
 /// One environment and where it is in its episode. Counts the steps, tells truncation from termination, refuses actions
-/// and observations that are not finite, and speaks `f32` with agents while the environment computes in `f64`.
+/// out of bounds and observations that are not finite, and speaks `f32` with agents while the environment computes in `f64`.
 #[derive(Debug)]
 pub struct Episode {
     env: Box<dyn Env>,
@@ -77,9 +77,18 @@ impl Episode {
     /// could go on.
     ///
     /// # Errors
-    /// The action has the wrong length or is not finite, or the simulation diverged.
+    /// The action has the wrong length, is not finite or is out of [-1, 1]: nothing has happened then. Or the simulation
+    /// diverged.
     pub fn step(&mut self, action: &[f32]) -> Result<Transition, EnvError> {
-        self.take(action)?;
+        self.check(action)?;
+        self.advance(action)
+    }
+
+    /// Takes one step with an action that [`check`](Self::check) let pass.
+    pub(crate) fn advance(&mut self, action: &[f32]) -> Result<Transition, EnvError> {
+        for (wide, &value) in self.action.iter_mut().zip(action) {
+            *wide = f64::from(value);
+        }
         let step = self.env.step(&self.action, &mut self.wide)?;
         self.steps += 1;
         self.observe()?;
@@ -122,21 +131,24 @@ impl Episode {
         self.observe()
     }
 
-    /// Widens the action; refuses one that would poison the simulation.
-    fn take(&mut self, action: &[f32]) -> Result<(), EnvError> {
+    /// Refuses an action that is not one of the task's. Methods clip theirs before they step: what a network gave and
+    /// what the environment got are two numbers, and which of them is stored is the method's to decide.
+    pub(crate) fn check(&self, action: &[f32]) -> Result<(), EnvError> {
         let task = self.spec.name;
-        if action.len() != self.action.len() {
+        if action.len() != self.spec.act_dim {
             return Err(EnvError::ActionLength {
                 task,
-                expected: self.action.len(),
+                expected: self.spec.act_dim,
                 found: action.len(),
             });
         }
-        for (index, (wide, &value)) in self.action.iter_mut().zip(action).enumerate() {
+        for (index, &value) in action.iter().enumerate() {
             if !value.is_finite() {
                 return Err(EnvError::Action { task, index, value });
             }
-            *wide = f64::from(value);
+            if value.abs() > 1.0 {
+                return Err(EnvError::ActionBounds { task, index, value });
+            }
         }
         Ok(())
     }

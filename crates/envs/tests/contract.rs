@@ -64,16 +64,47 @@ proptest! {
     }
 
     #[test]
-    fn actions_out_of_reach_do_no_harm(seed: u64, scale in 1.0_f32..1e3) {
+    fn actions_out_of_reach_are_refused(seed: u64, beyond in 1.0_f32..1e3, negative: bool) {
+        let value = beyond.next_up() * if negative { -1.0 } else { 1.0 };
+        for task in available() {
+            let mut episode = Episode::new(era_envs::make(task.spec.name).unwrap());
+            episode.reset(&mut rng(seed)).unwrap();
+            let before = episode.state();
+            let mut action = vec![0.0; task.spec.act_dim];
+            let index = task.spec.act_dim - 1;
+            action[index] = value;
+            let refused = EnvError::ActionBounds { task: task.spec.name, index, value };
+            prop_assert_eq!(episode.step(&action), Err(refused));
+            prop_assert_eq!(episode.state(), before);
+        }
+    }
+
+    #[test]
+    fn full_actions_do_no_harm(seed: u64) {
         for task in available() {
             let mut episode = Episode::new(era_envs::make(task.spec.name).unwrap());
             episode.reset(&mut rng(seed)).unwrap();
             for at in 0..50 {
-                let action = vec![if at % 2 == 0 { scale } else { -scale }; task.spec.act_dim];
+                let action = vec![if at % 2 == 0 { 1.0 } else { -1.0 }; task.spec.act_dim];
                 prop_assert!(episode.step(&action).is_ok(), "{}", task.spec.name);
             }
         }
     }
+}
+
+#[test]
+fn what_is_wrong_with_an_action_is_said() {
+    let mut episode = Episode::new(era_envs::make("mini/point-mass").unwrap());
+    episode.reset(&mut rng(0)).unwrap();
+    let mut said = |action: &[f32]| episode.step(action).unwrap_err().to_string();
+    assert_eq!(
+        said(&[0.0, -1.5]),
+        "step mini/point-mass: component 1 of the action is -1.5, not in [-1, 1]"
+    );
+    assert_eq!(
+        said(&[f32::INFINITY, 2.0]),
+        "step mini/point-mass: component 0 of the action is inf"
+    );
 }
 
 #[test]
