@@ -6,7 +6,8 @@
 use crate::registry::TaskInfo;
 
 mod ant;
-#[cfg(all(test, feature = "mujoco"))]
+#[cfg(test)]
+#[cfg(feature = "mujoco")]
 mod check;
 mod half_cheetah;
 mod hopper;

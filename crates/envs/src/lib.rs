@@ -21,12 +21,15 @@
 //! # }
 //! ```
 
+pub mod classic;
 mod env;
 mod episode;
 mod gym;
 pub mod mini;
+mod reference;
 mod registry;
 
 pub use env::{Env, EnvError, Spec, Step};
 pub use episode::{Episode, Transition};
+pub use reference::Reference;
 pub use registry::{TaskInfo, make, tasks};

@@ -1,8 +1,9 @@
 //! The tasks by name.
 
+use crate::classic::{mountain_car_continuous::MountainCarContinuous, pendulum::Pendulum};
 use crate::env::{Env, EnvError, Spec};
 use crate::gym;
-use crate::mini::{pendulum::Pendulum, point_mass::PointMass, reacher::Reacher};
+use crate::mini::{point_mass::PointMass, reacher::Reacher};
 
 /// Makes an environment.
 pub(crate) type Make = fn() -> Result<Box<dyn Env>, EnvError>;
@@ -67,7 +68,7 @@ pub fn make(name: &str) -> Result<Box<dyn Env>, EnvError> {
     }
 }
 
-static PURE: [TaskInfo; 3] = [
+static PURE: [TaskInfo; 4] = [
     TaskInfo::pure(
         Reacher::SPEC,
         "a planar arm with two joints brings its tip to a target",
@@ -82,5 +83,10 @@ static PURE: [TaskInfo; 3] = [
         Pendulum::SPEC,
         "a pendulum with a weak motor swings up and balances (Gymnasium's Pendulum-v1)",
         || Ok(Box::new(Pendulum::new())),
+    ),
+    TaskInfo::pure(
+        MountainCarContinuous::SPEC,
+        "a car with a weak motor swings out of a valley (Gymnasium's MountainCarContinuous-v0)",
+        || Ok(Box::new(MountainCarContinuous::new())),
     ),
 ];

@@ -79,10 +79,7 @@ mod rules {
 
         fn judge(sim: &Sim, _: f64) -> Step {
             let distance = numpy::sum_of_squares(&offset(sim)).sqrt();
-            Step {
-                reward: -distance - numpy::sum_of_squares(sim.controls()),
-                terminated: false,
-            }
+            Step::ongoing(-distance - numpy::sum_of_squares(sim.controls()))
         }
     }
 

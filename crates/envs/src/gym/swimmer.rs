@@ -58,10 +58,7 @@ mod rules {
         }
 
         fn judge(sim: &Sim, speed: f64) -> Step {
-            Step {
-                reward: speed - CONTROL_COST * numpy::sum_of_squares(sim.controls()),
-                terminated: false,
-            }
+            Step::ongoing(speed - CONTROL_COST * numpy::sum_of_squares(sim.controls()))
         }
     }
 

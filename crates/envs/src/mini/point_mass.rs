@@ -9,8 +9,8 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Reference, ongoing};
 use crate::env::{Env, EnvError, Spec, Step, fixed};
+use crate::reference::Reference;
 
 const DT: f64 = 0.05;
 /// Acceleration of a full action, in units a second squared.
@@ -21,7 +21,7 @@ const GLIDE: f64 = 0.95;
 const SPEED_UNIT: f64 = 2.0;
 const EFFORT_COST: f64 = 0.05;
 
-/// Mean returns over many episodes (`tests/mini.rs` measures them again).
+/// Mean returns over many episodes (`tests/pure.rs` measures them again).
 pub const REFERENCE: Reference = Reference {
     random: -108.0,
     scripted: -8.3,
@@ -75,7 +75,7 @@ impl Env for PointMass {
         }
         self.observe(obs);
         let [x, y] = self.position;
-        Ok(ongoing(-x.hypot(y) - EFFORT_COST * effort))
+        Ok(Step::ongoing(-x.hypot(y) - EFFORT_COST * effort))
     }
 
     fn state(&self) -> Vec<f64> {

@@ -16,8 +16,8 @@ use std::f64::consts::PI;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Reference, ongoing};
 use crate::env::{Env, EnvError, Spec, Step, fixed};
+use crate::reference::Reference;
 
 const LINK: f64 = 0.5;
 const MASS: f64 = 1.0;
@@ -34,7 +34,7 @@ const ALPHA: f64 = 5.0 / 3.0 * MASS * LINK * LINK;
 const BETA: f64 = 0.5 * MASS * LINK * LINK;
 const GAMMA: f64 = 1.0 / 3.0 * MASS * LINK * LINK;
 
-/// Mean returns over many episodes (`tests/mini.rs` measures them again).
+/// Mean returns over many episodes (`tests/pure.rs` measures them again).
 pub const REFERENCE: Reference = Reference {
     random: -88.0,
     scripted: -18.6,
@@ -128,7 +128,7 @@ impl Env for Reacher {
         self.observe(obs);
         let [x, y] = self.offset();
         let effort = action[0] * action[0] + action[1] * action[1];
-        Ok(ongoing(-x.hypot(y) - EFFORT_COST * effort))
+        Ok(Step::ongoing(-x.hypot(y) - EFFORT_COST * effort))
     }
 
     fn state(&self) -> Vec<f64> {

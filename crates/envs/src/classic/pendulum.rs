@@ -1,4 +1,4 @@
-//! `mini/pendulum`: swing-up of a pendulum whose motor is too weak to lift it at once.
+//! `classic/pendulum`: swing-up of a pendulum whose motor is too weak to lift it at once.
 //!
 //! The equations, constants, reward and distribution of first states are those of Gymnasium 1.4.0's `Pendulum-v1`
 //! (`envs/classic_control/pendulum.py`); the action is scaled from its torque, u ∈ [-2, 2], to a = u / 2.
@@ -16,8 +16,8 @@ use std::f64::consts::{PI, TAU};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Reference, ongoing};
 use crate::env::{Env, EnvError, Spec, Step, fixed};
+use crate::reference::Reference;
 
 const DT: f64 = 0.05;
 const GRAVITY: f64 = 10.0;
@@ -26,7 +26,7 @@ const LENGTH: f64 = 1.0;
 const MAX_SPEED: f64 = 8.0;
 const MAX_TORQUE: f64 = 2.0;
 
-/// Mean returns over many episodes (`tests/mini.rs` measures them again).
+/// Mean returns over many episodes (`tests/pure.rs` measures them again).
 pub const REFERENCE: Reference = Reference {
     random: -1220.0,
     scripted: -147.0,
@@ -42,7 +42,7 @@ pub struct Pendulum {
 impl Pendulum {
     /// What is fixed about the task.
     pub const SPEC: Spec = Spec {
-        name: "mini/pendulum",
+        name: "classic/pendulum",
         obs_dim: 3,
         act_dim: 1,
         time_limit: 200,
@@ -79,7 +79,7 @@ impl Env for Pendulum {
         self.speed = (self.speed + acceleration * DT).clamp(-MAX_SPEED, MAX_SPEED);
         self.angle += self.speed * DT;
         self.observe(obs);
-        Ok(ongoing(-cost))
+        Ok(Step::ongoing(-cost))
     }
 
     fn state(&self) -> Vec<f64> {
