@@ -28,8 +28,10 @@ mod gym;
 pub mod mini;
 mod reference;
 mod registry;
+mod vector;
 
 pub use env::{Env, EnvError, Spec, Step};
 pub use episode::{Episode, Transition};
 pub use reference::Reference;
 pub use registry::{TaskInfo, make, tasks};
+pub use vector::Vector;
