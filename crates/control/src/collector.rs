@@ -171,7 +171,7 @@ pub(crate) fn make(task: &str) -> Result<Episode, TrainError> {
         .map_err(|error| failed(&error))
 }
 
-fn failed(error: &dyn std::error::Error) -> TrainError {
+pub(crate) fn failed(error: &dyn std::error::Error) -> TrainError {
     TrainError::Other(error.to_string())
 }
 

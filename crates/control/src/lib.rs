@@ -1,4 +1,4 @@
-//! Continuous control: SAC with and without ERA.
+//! Continuous control: SAC and PPO with and without ERA.
 //!
 //! [`suite`] is what the driver sees. Each method is one file under `methods` with its parameters, its losses and its
 //! training loop; what they share is plumbing: networks and optimisers (`nets`), experience (`collector`, `replay`),
@@ -7,18 +7,26 @@
 pub mod evaluate;
 pub mod losses;
 pub mod methods;
+pub mod normal;
+pub mod ppo_loss;
 pub mod replay;
 
+mod actor_critic;
 mod collector;
 #[cfg(test)]
 mod golden;
 mod nets;
+mod normalise;
 mod params;
+mod ppo_params;
+mod ppo_probe;
 mod probe;
+mod rollout;
 mod store;
 
 pub use nets::Descent;
 pub use probe::Losses;
+pub use rollout::Minibatch;
 
 use era_harness::{Suite, Task};
 
@@ -32,13 +40,16 @@ pub fn suite() -> Suite {
     };
     Suite {
         name: "control",
-        about: "continuous control: SAC with and without ERA",
+        about: "continuous control: SAC and PPO with and without ERA",
         tasks: era_envs::tasks().map(task).collect(),
         methods: vec![
             &methods::sac::Sac,
             &methods::sac_era::SacEra,
             &methods::sac_no_entropy::SacNoEntropy,
             &methods::sac_fixed_sigma::SacFixedSigma,
+            &methods::ppo::Ppo,
+            &methods::ppo_entropy_bonus::PpoEntropyBonus,
+            &methods::ppo_era::PpoEra,
         ],
     }
 }

@@ -5,7 +5,7 @@ use era_envs::Spec;
 use era_harness::TrainError;
 use era_harness::run::Checkpoint;
 use era_harness::seed::Streams;
-use era_nn::{Adam, AdamConfig, Head, Mlp, MlpConfig};
+use era_nn::{Activation, Adam, AdamConfig, Head, Mlp, MlpConfig};
 
 use crate::params::Common;
 use crate::replay::Batch;
@@ -86,6 +86,7 @@ impl Nets {
                 ActorOutput::Mean => vec![mean],
                 ActorOutput::MeanAndLogStd => vec![mean, log_std],
             },
+            activation: Activation::Elu,
             layer_norm: false,
         };
         let critics = MlpConfig {

@@ -124,15 +124,7 @@ impl Common<'_> {
         at_least_one("eval_every", self.eval_every)?;
         at_least_one("eval_episodes", self.eval_episodes)?;
         at_least_one("learning_starts", self.learning_starts)?;
-        if self.hidden.is_empty() || self.hidden.contains(&0) {
-            return Err(range(
-                "hidden",
-                format!(
-                    "must be one width or more, each at least 1, not {:?}",
-                    self.hidden
-                ),
-            ));
-        }
+        widths("hidden", self.hidden)?;
         share("discount", self.discount)?;
         share("tau", self.tau)?;
         positive("actor_lr", self.actor_lr)?;
@@ -173,7 +165,17 @@ pub(crate) fn range(key: &str, message: String) -> ParamError {
     }
 }
 
-fn at_least_one(key: &str, value: u64) -> Result<(), ParamError> {
+pub(crate) fn widths(key: &str, widths: &[usize]) -> Result<(), ParamError> {
+    if widths.is_empty() || widths.contains(&0) {
+        return Err(range(
+            key,
+            format!("must be one width or more, each at least 1, not {widths:?}"),
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn at_least_one(key: &str, value: u64) -> Result<(), ParamError> {
     if value >= 1 {
         Ok(())
     } else {
@@ -181,7 +183,7 @@ fn at_least_one(key: &str, value: u64) -> Result<(), ParamError> {
     }
 }
 
-fn share(key: &str, value: f64) -> Result<(), ParamError> {
+pub(crate) fn share(key: &str, value: f64) -> Result<(), ParamError> {
     if (0.0..=1.0).contains(&value) {
         Ok(())
     } else {
@@ -238,6 +240,16 @@ pub(crate) fn between(key: &str, value: f64, min: f64, max: f64) -> Result<(), P
             key,
             format!("must lie between {min:.3} and {max:.3}, not {value}"),
         ))
+    }
+}
+
+/// Refuses tasks with one action dimension, where ERA's activation is degenerate; `instead` says what trains there.
+pub(crate) fn several_actions(task: &str, instead: &str) -> Result<(), String> {
+    match era_envs::tasks().find(|info| info.spec.name == task) {
+        Some(info) if info.spec.act_dim == 1 => Err(format!(
+            "with one action dimension ERA's standard deviation is a constant that no gradient reaches: {instead}"
+        )),
+        _ => Ok(()),
     }
 }
 

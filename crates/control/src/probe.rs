@@ -15,21 +15,27 @@ use crate::store::floats;
 /// The distribution of actions, given mean and log standard deviation of the Gaussian that it is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
+    /// Not bounded: actions are clipped on their way to the environment.
+    Normal,
     TanhNormal,
     TruncatedNormal,
 }
 
 impl Family {
-    /// The entropy of one action dimension in nats: exact for the truncated normal, by quadrature (to 1e-9) for the
+    /// The entropy of one action dimension in nats: exact for the normal and the truncated normal, by quadrature (to 1e-9) for the
     /// tanh-normal, which has no closed form.
     fn entropy(self, mean: f64, log_std: f64) -> f64 {
         let WithGradient { value, .. } = match self {
+            Self::Normal => return gaussian_entropy(&[log_std]),
             Self::TanhNormal => TanhNormal.entropy(mean, log_std),
             Self::TruncatedNormal => TruncatedNormal::default().entropy(mean, log_std),
         };
         value
     }
 }
+
+/// What the rounding of a log standard deviation of 32 bits may take from the entropy of one dimension, in nats.
+const ROUNDING: f64 = 1e-6;
 
 /// The entropies of a policy over a batch of visited states.
 #[derive(Clone, Debug, Default)]
@@ -47,8 +53,19 @@ impl PolicyReport {
         log_std: Tensor<2>,
         bound: Option<f64>,
     ) -> Self {
-        let [states, dims] = mean.dims();
+        let [_, dims] = mean.dims();
         let (mean, log_std) = (floats(mean.into_data()), floats(log_std.into_data()));
+        Self::of_rows(family, &mean, &log_std, dims, bound)
+    }
+
+    /// The same of slices, rows of `dims`.
+    pub(crate) fn of_rows(
+        family: Family,
+        mean: &[f32],
+        log_std: &[f32],
+        dims: usize,
+        bound: Option<f64>,
+    ) -> Self {
         let rows = mean.chunks_exact(dims).zip(log_std.chunks_exact(dims));
         let entropies: Vec<f64> = rows
             .map(|(mean, log_std)| {
@@ -57,7 +74,7 @@ impl PolicyReport {
                     .sum()
             })
             .collect();
-        let count = states as f64;
+        let count = entropies.len() as f64;
         let entropy_mean = entropies.iter().sum::<f64>() / count;
         let mut metrics = vec![
             ("policy/entropy_mean", entropy_mean),
@@ -67,11 +84,16 @@ impl PolicyReport {
             ),
             (
                 "policy/gaussian_entropy_mean",
-                gaussian_entropy(&log_std) / count,
+                gaussian_entropy(log_std) / count,
             ),
         ];
         if let Some(bound) = bound {
-            let below = entropies.iter().filter(|entropy| **entropy < bound).count();
+            // An entropy that is held exactly is not below its bound for the rounding of 32-bit outputs.
+            let bound_rounded = bound - ROUNDING * dims as f64;
+            let below = entropies
+                .iter()
+                .filter(|entropy| **entropy < bound_rounded)
+                .count();
             metrics.extend([
                 ("policy/bound", bound),
                 ("policy/bound_violations", below as f64 / count),
@@ -85,8 +107,13 @@ impl PolicyReport {
 
     /// Adds the share of standard deviations, over states and dimensions, that stand at the smallest one allowed.
     #[must_use]
-    pub(crate) fn with_clipped(mut self, log_std: Tensor<2>, log_std_min: f64) -> Self {
-        let log_std = floats(log_std.into_data());
+    pub(crate) fn with_clipped(self, log_std: Tensor<2>, log_std_min: f64) -> Self {
+        self.with_clipped_rows(&floats(log_std.into_data()), log_std_min)
+    }
+
+    /// The same of a slice.
+    #[must_use]
+    pub(crate) fn with_clipped_rows(mut self, log_std: &[f32], log_std_min: f64) -> Self {
         let clipped = log_std
             .iter()
             .filter(|value| **value <= log_std_min as f32)
@@ -173,7 +200,7 @@ impl Clock {
     }
 }
 
-/// Records an evaluation; its return and entropy are what the progress bar shows from now on.
+/// Records an evaluation of a method that learns from a replay buffer; see [`record`].
 pub(crate) fn report(
     run: &mut Run,
     collector: &mut Collector,
@@ -181,15 +208,33 @@ pub(crate) fn report(
     policy: &PolicyReport,
     losses: Option<&Losses>,
 ) -> Result<(), TrainError> {
-    let step = collector.step();
+    let metrics = losses.map(Losses::metrics).unwrap_or_default();
+    record(
+        run,
+        collector.step(),
+        collector.take_mean_return(),
+        evaluation,
+        policy,
+        &metrics,
+    )
+}
+
+/// Records an evaluation at `step`: returns and lengths of its episodes, the policy's entropy, the other `metrics`, and the
+/// mean return of the training episodes since the last one. Return and entropy are what the progress bar shows from now on.
+pub(crate) fn record(
+    run: &mut Run,
+    step: u64,
+    train_return: Option<f64>,
+    evaluation: &Evaluation,
+    policy: &PolicyReport,
+    metrics: &[(&str, f64)],
+) -> Result<(), TrainError> {
     let lengths: Vec<f64> = evaluation.lengths.iter().copied().map(f64::from).collect();
     run.log_series(step, "eval/return", &evaluation.returns)?;
     run.log_series(step, "eval/length", &lengths)?;
     run.log(step, &policy.metrics)?;
-    if let Some(losses) = losses {
-        run.log(step, &losses.metrics())?;
-    }
-    if let Some(mean) = collector.take_mean_return() {
+    run.log(step, metrics)?;
+    if let Some(mean) = train_return {
         run.log(step, &[("train/return", mean)])?;
     }
     run.headline(&[

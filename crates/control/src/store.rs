@@ -118,7 +118,7 @@ pub(crate) fn get_meta<T: serde::de::DeserializeOwned>(
     serde_json::from_value(value.clone()).map_err(|_| missing(name))
 }
 
-fn missing(name: &str) -> TrainError {
+pub(crate) fn missing(name: &str) -> TrainError {
     TrainError::Other(format!(
         "restore the checkpoint: it has no `{name}` that fits this method"
     ))

@@ -154,6 +154,18 @@ impl TruncatedNormal {
         self.marginal(mean, log_std).log_prob(action)
     }
 
+    /// [`log_prob`](Self::log_prob) and [`entropy`](Self::entropy) at once, for about the price of one.
+    #[inline(always)]
+    pub fn log_prob_and_entropy(
+        &self,
+        mean: f64,
+        log_std: f64,
+        action: f64,
+    ) -> (WithGradient, WithGradient) {
+        let marginal = self.marginal(mean, log_std);
+        (marginal.log_prob(action), marginal.entropy())
+    }
+
     /// The probability of an action below `action`, in one dimension.
     pub fn cdf(&self, mean: f64, log_std: f64, action: f64) -> f64 {
         self.marginal(mean, log_std).cdf(action)

@@ -50,8 +50,8 @@ impl AdamConfig {
         )
     }
 
-    /// The constants of step `t`, counted from 1.
-    pub(crate) fn at(&self, t: u64) -> AdamStep {
+    /// The constants of step `t`, counted from 1, on gradients times `gradient_scale`.
+    pub(crate) fn at(&self, t: u64, gradient_scale: f64) -> AdamStep {
         let (first_scale, second_scale) = self.bias_corrections(t);
         AdamStep {
             learning_rate: self.learning_rate as f32,
@@ -61,6 +61,7 @@ impl AdamConfig {
             second_scale: second_scale as f32,
             epsilon: self.epsilon as f32,
             keep: (1.0 - self.learning_rate * self.weight_decay) as f32,
+            gradient_scale: gradient_scale as f32,
         }
     }
 }
@@ -82,6 +83,8 @@ pub struct AdamStep {
     pub epsilon: f32,
     /// 1 - learning rate * weight decay, times the parameter.
     pub keep: f32,
+    /// What the gradient is multiplied with before anything else: below 1 where its norm was clipped.
+    pub gradient_scale: f32,
 }
 
 /// Adam or AdamW over the parameters of one network.
@@ -112,13 +115,21 @@ impl Adam {
     /// # Panics
     /// When the number of gradients is not that of the parameters.
     pub fn step(&mut self, network: &mut Mlp, gradients: Vec<Tensor<3>>) {
+        self.step_scaled(network, gradients, 1.0);
+    }
+
+    /// The same with every gradient times `scale`, as clipping by the norm over several networks asks for.
+    ///
+    /// # Panics
+    /// When the number of gradients is not that of the parameters.
+    pub fn step_scaled(&mut self, network: &mut Mlp, gradients: Vec<Tensor<3>>, scale: f64) {
         assert_eq!(
             gradients.len(),
             self.moments.len(),
             "one gradient for each parameter"
         );
         self.steps += 1;
-        let step = self.config.at(self.steps);
+        let step = self.config.at(self.steps, scale);
         // Moments and parameters are moved through the step, so that it can write in place.
         let mut old = std::mem::take(&mut self.moments).into_iter().zip(gradients);
         let mut new = Vec::with_capacity(old.len());
@@ -131,6 +142,11 @@ impl Adam {
             parameter
         });
         self.moments = new;
+    }
+
+    /// Takes the steps to come with another step size.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.config.learning_rate = learning_rate;
     }
 
     /// Steps taken.
@@ -171,6 +187,11 @@ impl ScalarAdam {
             first: 0.0,
             second: 0.0,
         }
+    }
+
+    /// Takes the steps to come with another step size.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.config.learning_rate = learning_rate;
     }
 
     /// The number after one step along `gradient`.

@@ -79,7 +79,8 @@ impl<B: Kernels, C: CheckpointStrategy> Fused for Autodiff<B, C> {
                 let saved = DenseSaved {
                     input: wants_weight.then_some(input),
                     weight: wants_input.then_some(weight),
-                    output: (activation == Activation::Elu).then(|| output.clone()),
+                    activation,
+                    output: (activation != Activation::Linear).then(|| output.clone()),
                     shared_input,
                 };
                 prepared.finish(saved, output)

@@ -194,8 +194,10 @@ impl Kernels for Flex {
                 input.member(member),
                 weight.member(member),
             );
-            if activation == Activation::Elu {
-                rows::elu_in_place(&mut output[start..]);
+            match activation {
+                Activation::Linear => {}
+                Activation::Elu => rows::elu_in_place(&mut output[start..]),
+                Activation::Tanh => rows::tanh_in_place(&mut output[start..]),
             }
         }
         tensor(output, [members, rows, outputs])
@@ -208,9 +210,13 @@ impl Kernels for Flex {
         let size = rows * outputs;
         if let Some(output) = &saved.output {
             let output = Values::of(output);
+            let backward = match saved.activation {
+                Activation::Tanh => rows::tanh_backward,
+                Activation::Elu | Activation::Linear => rows::elu_backward,
+            };
             let grad = grad.storage_mut::<f32>().chunks_exact_mut(size);
             for (member, (grad, bias)) in grad.zip(bias.chunks_exact_mut(outputs)).enumerate() {
-                rows::elu_backward(grad, output.member(member).data, bias);
+                backward(grad, output.member(member).data, bias);
             }
         } else if saved.input.is_some() {
             let grad = grad.storage::<f32>().chunks_exact(size);

@@ -16,6 +16,8 @@ pub enum Activation {
     Linear,
     /// ELU with alpha = 1.
     Elu,
+    /// The hyperbolic tangent.
+    Tanh,
 }
 
 /// What the backward pass of a dense layer needs from the forward pass.
@@ -25,6 +27,8 @@ pub struct DenseSaved<B: Backend> {
     pub input: Option<FloatTensor<B>>,
     /// Weights, `[E, I, O]`; absent when no gradient of the input is wanted.
     pub weight: Option<FloatTensor<B>>,
+    /// What the layer applied to its output.
+    pub activation: Activation,
     /// Output, `[E, N, O]`; absent for [`Activation::Linear`].
     pub output: Option<FloatTensor<B>>,
     /// Members that share one input have their gradients summed.
@@ -134,6 +138,13 @@ pub(crate) mod composed {
         B::float_add(B::float_clamp_min(x, scalar(0.0)), negative)
     }
 
+    /// grad * tanh', which is 1 - output^2.
+    fn tanh_backward<B: Backend>(grad: FloatTensor<B>, output: FloatTensor<B>) -> FloatTensor<B> {
+        let square = B::float_mul(output.clone(), output);
+        let slope = B::float_add_scalar(B::float_neg(square), scalar(1.0));
+        B::float_mul(grad, slope)
+    }
+
     /// grad * ELU', which is 1 + min(output, 0).
     fn elu_backward<B: Backend>(grad: FloatTensor<B>, output: FloatTensor<B>) -> FloatTensor<B> {
         let slope = B::float_add_scalar(B::float_clamp_max(output, scalar(0.0)), scalar(1.0));
@@ -151,6 +162,7 @@ pub(crate) mod composed {
         match activation {
             Activation::Linear => output,
             Activation::Elu => elu::<B>(output),
+            Activation::Tanh => B::float_tanh(output),
         }
     }
 
@@ -158,9 +170,10 @@ pub(crate) mod composed {
         grad: FloatTensor<B>,
         saved: DenseSaved<B>,
     ) -> DenseGradients<B> {
-        let grad = match saved.output {
-            Some(output) => elu_backward::<B>(grad, output),
-            None => grad,
+        let grad = match (saved.activation, saved.output) {
+            (Activation::Elu, Some(output)) => elu_backward::<B>(grad, output),
+            (Activation::Tanh, Some(output)) => tanh_backward::<B>(grad, output),
+            (_, _) => grad,
         };
         let weight_and_bias = saved.input.map(|input| {
             let input = B::float_swap_dims(input, 1, 2);
@@ -235,6 +248,7 @@ pub(crate) mod composed {
         second: FloatTensor<B>,
         step: AdamStep,
     ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+        let gradient = &B::float_mul_scalar(gradient.clone(), scalar(step.gradient_scale));
         let square = B::float_mul(gradient.clone(), gradient.clone());
         let first = lerp::<B>(first, gradient, 1.0 - step.beta_1);
         let second = lerp::<B>(second, &square, 1.0 - step.beta_2);
@@ -296,7 +310,11 @@ mod tests {
     #[test]
     fn composed_bodies_agree_with_the_hand_written_ones() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        for (copies, activation) in [(1, Activation::Elu), (2, Activation::Linear)] {
+        for (copies, activation) in [
+            (1, Activation::Elu),
+            (2, Activation::Linear),
+            (2, Activation::Tanh),
+        ] {
             let x = random(&mut rng, [copies, 33, 17]);
             let [weight, bias] = [[2, 17, 40], [2, 1, 40]].map(|shape| random(&mut rng, shape));
             let output = Flex::dense(&x, &weight, &bias, activation);
@@ -305,7 +323,8 @@ mod tests {
             let saved = DenseSaved::<Flex> {
                 input: Some(x),
                 weight: Some(weight),
-                output: (activation == Activation::Elu).then_some(output),
+                activation,
+                output: (activation != Activation::Linear).then_some(output),
                 shared_input: copies == 1,
             };
             let grad = random(&mut rng, [2, 33, 40]);
@@ -341,7 +360,7 @@ mod tests {
             use burn::backend::ops::FloatTensorOps;
             Flex::float_abs(second)
         };
-        let step: AdamStep = AdamConfig::new(0.1).with_weight_decay(0.1).at(3);
+        let step: AdamStep = AdamConfig::new(0.1).with_weight_decay(0.1).at(3, 0.7);
         let operands = || (x.clone(), grad.clone(), x.clone(), second.clone());
         let (p, g, m, v) = operands();
         let ours = Flex::adam(p, &g, m, v, step);

@@ -21,5 +21,7 @@ mod simd;
 
 pub use adam::{Adam, AdamConfig, AdamStep, ScalarAdam};
 pub use init::{orthogonal, standard_normal, standard_uniform};
+pub use kernels::Activation;
 pub use layer::{Dense, Norm};
 pub use mlp::{Head, Mlp, MlpConfig};
+pub use ops::square_sum;

@@ -1,4 +1,4 @@
-//! A multi-layer perceptron with ELU, or an ensemble of them evaluated as one batched product.
+//! A multi-layer perceptron, or an ensemble of them evaluated as one batched product.
 
 use burn::tensor::{Device, Gradients, Tensor};
 use rand_chacha::ChaCha8Rng;
@@ -26,7 +26,9 @@ pub struct MlpConfig {
     pub hidden: Vec<usize>,
     /// Blocks of outputs, side by side.
     pub heads: Vec<Head>,
-    /// LayerNorm between each hidden layer's product and its ELU.
+    /// What hidden layers apply to their output.
+    pub activation: Activation,
+    /// LayerNorm between each hidden layer's product and its activation, which then has to be ELU.
     pub layer_norm: bool,
 }
 
@@ -36,9 +38,10 @@ struct Hidden {
     norm: Option<Norm>,
 }
 
-/// Dense, (LayerNorm,) ELU, ..., dense. Hidden layers start orthogonal with gain sqrt 2.
+/// Dense, (LayerNorm,) activation, ..., dense. Hidden layers start orthogonal with gain sqrt 2.
 #[derive(Clone, Debug)]
 pub struct Mlp {
+    activation: Activation,
     hidden: Vec<Hidden>,
     output: Vec<Dense>,
 }
@@ -62,6 +65,7 @@ impl Mlp {
         }
         let output = Dense::init(config.members, inputs, &config.heads, rng, device);
         Self {
+            activation: config.activation,
             hidden,
             output: vec![output],
         }
@@ -73,7 +77,7 @@ impl Mlp {
         for Hidden { dense, norm } in &self.hidden {
             x = match norm {
                 Some(norm) => norm.forward_elu(dense.forward(x, Activation::Linear)),
-                None => dense.forward(x, Activation::Elu),
+                None => dense.forward(x, self.activation),
             };
         }
         self.output

@@ -1,4 +1,4 @@
-//! The fused operations on tensors. Shapes are those of [`crate::kernels`]; all take part in autodiff except the last two.
+//! The fused operations on tensors. Shapes are those of [`crate::kernels`]; dense layers and norms take part in autodiff.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
@@ -122,6 +122,16 @@ pub fn adam(
         Tensor::from_dispatch(first),
         Tensor::from_dispatch(second),
     )
+}
+
+/// The sum of the squares of all elements of a tensor of 32-bit floats, in `f64`.
+pub fn square_sum(tensor: &Tensor<3>) -> f64 {
+    let values: Vec<f32> = tensor
+        .clone()
+        .into_data()
+        .try_into_vec()
+        .unwrap_or_default();
+    crate::rows::square_sum(&values)
 }
 
 /// from + weight * (to - from), in place where `from` has no other owner.

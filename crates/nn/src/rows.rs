@@ -3,7 +3,7 @@
 use pulp::NullaryFnOnce;
 
 use crate::adam::AdamStep;
-use crate::simd::{LANES, elu, elu_slope, run, total};
+use crate::simd::{LANES, elu, elu_slope, run, tanh, total};
 
 /// Adds up `f` over two slices, in [`LANES`] partial sums.
 #[inline(always)]
@@ -56,6 +56,62 @@ pub(crate) fn elu_backward(grad: &mut [f32], output: &[f32], sum: &mut [f32]) {
         }
     }
     run(Kernel(grad, output, sum));
+}
+
+/// The hyperbolic tangent in place.
+pub(crate) fn tanh_in_place(x: &mut [f32]) {
+    struct Kernel<'a>(&'a mut [f32]);
+    impl NullaryFnOnce for Kernel<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn call(self) {
+            for x in self.0 {
+                *x = tanh(*x);
+            }
+        }
+    }
+    run(Kernel(x));
+}
+
+/// grad *= tanh'(output), and the sum of the rows of grad after that.
+pub(crate) fn tanh_backward(grad: &mut [f32], output: &[f32], sum: &mut [f32]) {
+    struct Kernel<'a>(&'a mut [f32], &'a [f32], &'a mut [f32]);
+    impl NullaryFnOnce for Kernel<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn call(self) {
+            let Self(grad, output, sum) = self;
+            let width = sum.len();
+            for (grad, output) in grad.chunks_exact_mut(width).zip(output.chunks_exact(width)) {
+                for ((grad, output), sum) in grad.iter_mut().zip(output).zip(&mut *sum) {
+                    *grad *= 1.0 - output * output;
+                    *sum += *grad;
+                }
+            }
+        }
+    }
+    run(Kernel(grad, output, sum));
+}
+
+/// The sum of the squares, in `f64`.
+pub(crate) fn square_sum(x: &[f32]) -> f64 {
+    struct Kernel<'a>(&'a [f32]);
+    impl NullaryFnOnce for Kernel<'_> {
+        type Output = f64;
+        #[inline(always)]
+        fn call(self) -> f64 {
+            let mut lanes = [0.0_f64; 16];
+            let (chunks, rest) = self.0.as_chunks::<16>();
+            for chunk in chunks {
+                for (lane, x) in lanes.iter_mut().zip(chunk) {
+                    *lane += f64::from(*x) * f64::from(*x);
+                }
+            }
+            let rest: f64 = rest.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+            lanes.iter().sum::<f64>() + rest
+        }
+    }
+    run(Kernel(x))
 }
 
 /// The sum of the rows.
@@ -202,6 +258,7 @@ pub(crate) fn adam(
             let Self(parameter, gradient, first, second, step) = self;
             let moments = first.iter_mut().zip(second);
             for ((p, g), (m, v)) in parameter.iter_mut().zip(gradient).zip(moments) {
+                let g = g * step.gradient_scale;
                 *m += (1.0 - step.beta_1) * (g - *m);
                 *v += (1.0 - step.beta_2) * (g * g - *v);
                 let std = (*v * step.second_scale).sqrt();

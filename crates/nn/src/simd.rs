@@ -44,6 +44,14 @@ pub(crate) fn elu(x: f32) -> f32 {
     if x > 0.0 { x } else { negative }
 }
 
+/// The hyperbolic tangent, to about 2 units in the last place: with t = e^(-2|x|) - 1, tanh |x| = -t / (2 + t), where no
+/// digits cancel near 0. NaN stays NaN.
+#[inline(always)]
+pub(crate) fn tanh(x: f32) -> f32 {
+    let t = expm1_of_negative(-2.0 * x.abs());
+    (-t / (2.0 + t)).copysign(x)
+}
+
 /// The derivative of ELU, from its value.
 #[inline(always)]
 pub(crate) fn elu_slope(y: f32) -> f32 {
@@ -69,7 +77,7 @@ pub(crate) fn total(lanes: [f32; LANES]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{elu, elu_slope, run};
+    use super::{elu, elu_slope, run, tanh};
 
     struct Elu<'a>(&'a [f32], &'a mut [f32]);
 
@@ -88,6 +96,38 @@ mod tests {
         let mut y = vec![0.0; x.len()];
         run(Elu(x, &mut y));
         y
+    }
+
+    /// Every 997th float between the infinities against f64.
+    #[test]
+    fn tanh_is_within_four_units_in_the_last_place() {
+        struct Tanh<'a>(&'a [f32], &'a mut [f32]);
+        impl pulp::NullaryFnOnce for Tanh<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn call(self) {
+                for (x, y) in self.0.iter().zip(self.1) {
+                    *y = tanh(*x);
+                }
+            }
+        }
+        let x: Vec<f32> = (0_u32..=u32::MAX)
+            .step_by(997)
+            .map(f32::from_bits)
+            .filter(|x| !x.is_nan())
+            .chain([f32::INFINITY, f32::NEG_INFINITY])
+            .collect();
+        let mut y = vec![0.0; x.len()];
+        run(Tanh(&x, &mut y));
+        for (x, y) in x.iter().zip(y) {
+            let exact = f64::from(*x).tanh();
+            let bound = (exact.abs() * 4.8e-7).max(1e-44);
+            assert!(
+                (f64::from(y) - exact).abs() <= bound,
+                "tanh({x:e}) = {y:e}, exactly {exact:e}"
+            );
+        }
+        assert!(tanh(f32::NAN).is_nan());
     }
 
     /// Every 997th float from -0 to -infinity against f64.

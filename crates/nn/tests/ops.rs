@@ -35,6 +35,7 @@ fn plain_dense(x: Tensor<3>, weight: Tensor<3>, bias: Tensor<3>, kind: Activatio
     match kind {
         Activation::Linear => output,
         Activation::Elu => activation::elu(output, 1.0),
+        Activation::Tanh => output.tanh(),
     }
 }
 
@@ -171,6 +172,7 @@ fn config(layer_norm: bool) -> MlpConfig {
                 gain: 0.1,
             },
         ],
+        activation: Activation::Elu,
         layer_norm,
     }
 }
