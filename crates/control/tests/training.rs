@@ -53,15 +53,31 @@ fn variants() -> Vec<(&'static dyn Method, serde_json::Value)> {
         .iter()
         .map(|method| (*method, serde_json::json!({})))
         .collect();
-    let era = methods
-        .into_iter()
-        .find(|method| method.name() == "sac-era")
-        .expect("it is there");
-    variants.push((
-        era,
-        serde_json::json!({"compensation": "learned", "target_entropy_per_dim": -0.5}),
-    ));
+    let more = [
+        (
+            "sac",
+            serde_json::json!({"temperature": "fixed", "alpha_init": 0.01}),
+        ),
+        (
+            "sac-era",
+            serde_json::json!({"compensation": "learned", "target_entropy_per_dim": -0.5}),
+        ),
+        (
+            "sac-era",
+            serde_json::json!({"compensation": "learned", "distribution": "tanh-normal"}),
+        ),
+    ];
+    for (name, params) in more {
+        variants.push((method(name), params));
+    }
     variants
+}
+
+fn method(name: &str) -> &'static dyn Method {
+    let mut methods = era_control::suite().methods.into_iter();
+    methods
+        .find(|method| method.name() == name)
+        .expect("it is there")
 }
 
 /// What is left behind by a run that was killed after its checkpoint at step 180 (before the first update), 215 or 240.
@@ -133,6 +149,62 @@ fn era_refuses_what_it_cannot_do() {
     }
 }
 
+#[test]
+fn a_fixed_temperature_stays_and_steers_to_nothing() {
+    let fixed = serde_json::json!({"temperature": "fixed", "alpha_init": 0.01});
+    let metrics = metrics(method("sac"), fixed);
+    assert!(!metrics["alpha"].is_empty());
+    assert!(
+        metrics["alpha"]
+            .iter()
+            .all(|alpha| (alpha - 0.01).abs() < 1e-12)
+    );
+    for absent in ["loss/alpha", "policy/bound", "policy/bound_violations"] {
+        assert!(!metrics.contains_key(absent), "{absent}");
+    }
+}
+
+/// From the first evaluation on, which is before the first update.
+#[test]
+fn every_evaluation_records_the_compensation_where_there_is_one() {
+    let era = |compensation: &str, distribution: &str| {
+        let params =
+            serde_json::json!({"compensation": compensation, "distribution": distribution});
+        metrics(method("sac-era"), params)
+    };
+    for distribution in ["truncated-normal", "tanh-normal"] {
+        assert!(!era("none", distribution).contains_key("era/delta"));
+        // 0.75 in each of two dimensions; an evaluation after every tenth of 250 steps.
+        let constant = era("constant", distribution);
+        assert_eq!(constant["era/delta"], [1.5; 25]);
+        let learned = era("learned", distribution);
+        let delta = &learned["era/delta"];
+        assert_eq!(delta.len(), 25);
+        assert!((delta[0] - 1.5).abs() < 1e-12 && (delta[24] - 1.5).abs() > 1e-6);
+        assert_eq!(learned["loss/delta"].len(), 5);
+    }
+}
+
+/// Both have the Gaussian's entropy that the activation gives, and lose a different amount of it.
+#[test]
+fn the_distribution_decides_the_entropy_that_bounding_costs() {
+    let of = |distribution: &str| {
+        let params = serde_json::json!({"distribution": distribution});
+        metrics(method("sac-era"), params)
+    };
+    let (truncated, tanh) = (of("truncated-normal"), of("tanh-normal"));
+    let first = |metrics: &BTreeMap<String, Vec<f64>>, name: &str| metrics[name][0];
+    for metrics in [&truncated, &tanh] {
+        let gaussian = first(metrics, "policy/gaussian_entropy_mean");
+        assert!((gaussian - 0.5).abs() < 1e-4, "{gaussian}");
+        assert!(first(metrics, "policy/entropy_mean") < gaussian);
+    }
+    assert_ne!(
+        first(&truncated, "policy/entropy_mean"),
+        first(&tanh, "policy/entropy_mean")
+    );
+}
+
 /// A recorded trajectory: values of every metric, in the order of the evaluations.
 #[derive(Debug, Serialize, Deserialize)]
 struct Trajectory {
@@ -141,18 +213,21 @@ struct Trajectory {
 }
 
 fn trajectory(method: &dyn Method) -> Trajectory {
+    Trajectory {
+        revision: method.revision(),
+        metrics: metrics(method, serde_json::json!({})),
+    }
+}
+
+/// The values of every metric of a run, in the order of the evaluations.
+fn metrics(method: &dyn Method, more: serde_json::Value) -> BTreeMap<String, Vec<f64>> {
     /// A line of the harness's log.
     #[derive(Deserialize)]
     struct Line {
         rows: Vec<(String, u32, f64)>,
     }
     let dir = tempfile::tempdir().expect("a folder");
-    let lines = train(
-        method,
-        &cell(method, serde_json::json!({})),
-        dir.path(),
-        u64::MAX,
-    );
+    let lines = train(method, &cell(method, more), dir.path(), u64::MAX);
     let mut metrics: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for line in lines.lines() {
         let line: Line = serde_json::from_str(line).expect("a row");
@@ -160,10 +235,7 @@ fn trajectory(method: &dyn Method) -> Trajectory {
             metrics.entry(metric).or_default().push(value);
         }
     }
-    Trajectory {
-        revision: method.revision(),
-        metrics,
-    }
+    metrics
 }
 
 fn stored(method: &dyn Method) -> PathBuf {
