@@ -13,6 +13,7 @@ mod progress;
 mod registry;
 mod reporting;
 mod selection;
+mod skipped;
 mod survey;
 mod text;
 mod training;

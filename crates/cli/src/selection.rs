@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use era_harness::spec::{self, Experiment, Filter, Outputs, Plan, SpecError};
+use era_harness::store::Store;
 use era_harness::{Cell, CellId, Suite};
 
 use crate::args::Selection;
 use crate::fault::Fault;
+use crate::skipped::{self, Skipped};
 use crate::{device, registry};
 
 /// What `report:` in an experiment file may name.
@@ -16,6 +18,9 @@ const OUTPUTS: Outputs<'_> = Outputs {
     tables: era_report::TABLES,
     figures: era_report::FIGURES,
 };
+
+/// The folder beside the experiments that `all` leaves out.
+const ABLATIONS: &str = "ablations";
 
 /// The chosen experiments and their cells.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(crate) struct Chosen {
     pub(crate) whole: Vec<Plan>,
     /// Every cell once, in the order of the experiments.
     pub(crate) cells: Vec<Planned>,
+    /// Picked cells that are left out of all of these, as this build cannot run them (`missing: skip`).
+    pub(crate) skipped: Skipped,
 }
 
 /// A cell that was chosen.
@@ -44,7 +51,7 @@ pub(crate) struct Planned {
 /// Reads every chosen experiment file and picks the cells.
 ///
 /// # Errors
-/// All that is wrong with all files, together.
+/// All that is wrong with all files, together; a record cannot be read.
 pub(crate) fn choose(selection: &Selection, suites: &[Suite]) -> Result<Chosen, Fault> {
     let engine = device::engine(&selection.device)?;
     let filters = filters(&selection.only);
@@ -71,11 +78,14 @@ pub(crate) fn choose(selection: &Selection, suites: &[Suite]) -> Result<Chosen, 
     if !wrong.is_empty() {
         return Err(Fault::Experiments(wrong));
     }
+    let store = Store::new(&selection.folders.artifacts);
+    let skipped = skipped::take(&mut plans, &mut whole, suites, &store)?;
     let cells = distinct(&plans);
     Ok(Chosen {
         plans,
         whole,
         cells,
+        skipped,
     })
 }
 
@@ -122,7 +132,7 @@ fn no_experiment(name: &str, folder: &Path) -> Fault {
     }
 }
 
-/// The files that `--suite` means, each once, and whether it was named (not found by `all`).
+/// The files that `--suite` means (an ablation with or without its folder), each once, and whether it was named (not found by `all`).
 fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault> {
     let mut files: Vec<(PathBuf, bool)> = Vec::new();
     let mut add = |file: PathBuf, named| {
@@ -132,6 +142,7 @@ fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault>
     };
     for name in names {
         let file = folder.join(format!("{name}.yaml"));
+        let ablation = folder.join(ABLATIONS).join(format!("{name}.yaml"));
         if name == "all" {
             yaml_files(folder)
                 .into_iter()
@@ -144,6 +155,8 @@ fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault>
             add(PathBuf::from(name), true);
         } else if file.is_file() {
             add(file, true);
+        } else if ablation.is_file() {
+            add(ablation, true);
         } else {
             return Err(no_experiment(name, folder));
         }
@@ -153,7 +166,7 @@ fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault>
 
 /// What `--suite` may name.
 fn known(folder: &Path) -> Vec<String> {
-    let ablations = folder.join("ablations");
+    let ablations = folder.join(ABLATIONS);
     let files = yaml_files(folder).into_iter().chain(yaml_files(&ablations));
     files
         .filter_map(|file| {

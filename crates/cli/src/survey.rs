@@ -1,8 +1,8 @@
 //! How the chosen cells stand, and what the missing ones will take.
 
-use era_harness::Suite;
 use era_harness::estimate::{Estimate, Estimator};
 use era_harness::store::{CellState, Store, Verify};
+use era_harness::{Cell, Suite};
 
 use crate::fault::Fault;
 use crate::selection::{Chosen, Planned};
@@ -29,20 +29,16 @@ pub(crate) fn survey(
         Ok(Standing {
             state: store.state(scale, &planned.cell, verify)?,
             estimate: estimator.estimate(suites, &planned.cell),
-            lacks: lacks(suites, planned),
+            lacks: lacks(suites, &planned.cell),
         })
     };
     chosen.cells.iter().map(standing).collect()
 }
 
-fn lacks(suites: &[Suite], planned: &Planned) -> Option<&'static str> {
-    let suite = suites
-        .iter()
-        .find(|suite| suite.name == planned.cell.suite)?;
-    let task = suite
-        .tasks
-        .iter()
-        .find(|task| task.name == planned.cell.task)?;
+/// The native part that a cell's task needs and this build lacks.
+pub(crate) fn lacks(suites: &[Suite], cell: &Cell) -> Option<&'static str> {
+    let suite = suites.iter().find(|suite| suite.name == cell.suite)?;
+    let task = suite.tasks.iter().find(|task| task.name == cell.task)?;
     task.needs.filter(|_| !task.available)
 }
 

@@ -100,6 +100,27 @@ fn update(c: &mut Criterion) {
         sac_era::Agent::new(params, spec, streams).expect("the defaults are feasible")
     };
     updates!(group, "sac-era", sac_era::SacEraParams, era);
+    // What a learned compensation costs: the policy's entropy over the batch, in closed form or by quadrature.
+    for (name, distribution) in [
+        ("truncated-normal", sac_era::Distribution::TruncatedNormal),
+        ("tanh-normal", sac_era::Distribution::TanhNormal),
+    ] {
+        for compensation in [
+            sac_era::CompensationKind::None,
+            sac_era::CompensationKind::Learned,
+        ] {
+            let params = sac_era::SacEraParams {
+                distribution,
+                compensation,
+                ..Default::default()
+            };
+            let mut agent = era(params, HALF_CHEETAH, Streams::new(0));
+            let batch = batch();
+            group.bench_function(format!("compensation/{name}/{compensation:?}"), |b| {
+                b.iter(|| agent.update(&batch, false));
+            });
+        }
+    }
     group.finish();
 }
 

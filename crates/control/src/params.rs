@@ -243,11 +243,12 @@ pub(crate) fn between(key: &str, value: f64, min: f64, max: f64) -> Result<(), P
     }
 }
 
-/// Refuses tasks with one action dimension, where ERA's activation is degenerate; `instead` says what trains there.
+/// Refuses tasks with one action dimension, where ERA's activation is degenerate; the method `instead` trains there.
 pub(crate) fn several_actions(task: &str, instead: &str) -> Result<(), String> {
     match era_envs::tasks().find(|info| info.spec.name == task) {
         Some(info) if info.spec.act_dim == 1 => Err(format!(
-            "with one action dimension ERA's standard deviation is a constant that no gradient reaches: {instead}"
+            "with one action dimension ERA's standard deviation is a constant that no gradient reaches; \
+             `{instead}` trains there"
         )),
         _ => Ok(()),
     }

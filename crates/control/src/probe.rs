@@ -113,15 +113,19 @@ impl PolicyReport {
 
     /// The same of a slice.
     #[must_use]
-    pub(crate) fn with_clipped_rows(mut self, log_std: &[f32], log_std_min: f64) -> Self {
+    pub(crate) fn with_clipped_rows(self, log_std: &[f32], log_std_min: f64) -> Self {
         let clipped = log_std
             .iter()
             .filter(|value| **value <= log_std_min as f32)
             .count();
-        self.metrics.push((
-            "policy/sigma_min_clipped",
-            clipped as f64 / log_std.len() as f64,
-        ));
+        let share = clipped as f64 / log_std.len() as f64;
+        self.with("policy/sigma_min_clipped", share)
+    }
+
+    /// Adds what only this method has.
+    #[must_use]
+    pub(crate) fn with(mut self, metric: &'static str, value: f64) -> Self {
+        self.metrics.push((metric, value));
         self
     }
 }

@@ -24,6 +24,11 @@ pub fn suite() -> Suite {
         needs: None,
         available: true,
     };
+    let absent = Task {
+        needs: Some("mock-part"),
+        available: false,
+        ..task("mock/absent", "cannot be run: no build has the native part")
+    };
     Suite {
         name: "mock",
         about: "a trainer of a few lines, for testing what surrounds training",
@@ -33,6 +38,7 @@ pub fn suite() -> Suite {
                 "descend a noisy quadratic in four dimensions",
             ),
             task("mock/steps", "count steps"),
+            absent,
         ],
         methods: vec![
             &Descent {

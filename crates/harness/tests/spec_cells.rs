@@ -5,7 +5,7 @@ mod spec;
 use std::time::Duration;
 
 use era_harness::method;
-use era_harness::spec::{Experiment, Plan};
+use era_harness::spec::{Experiment, Missing, Plan};
 use era_harness::{Cell, Params};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -147,6 +147,10 @@ fn a_plan_carries_what_the_file_says_besides_cells() {
         plan(FILE, "cpu", &[]).time_limit,
         Some(Duration::from_secs(90))
     );
+    assert_eq!(smoke.missing, Missing::Fail);
+    let skipping = FILE.replace("smoke: {", "smoke: {missing: skip, ");
+    assert_eq!(plan(&skipping, "smoke", &[]).missing, Missing::Skip);
+    assert_eq!(plan(&skipping, "cpu", &[]).missing, Missing::Fail);
     assert!(
         smoke
             .cells

@@ -105,6 +105,9 @@ refused! {
     exclude_that_leaves_nothing: "exclude: [{method: sac, task: mini/point-mass}]" => "exclude: [{task: gym/half-cheetah}]";
     bad_time_limit: "time_limit: 30m" => "time_limit: 30 parsecs";
     time_limit_without_unit: "time_limit: 30m" => "time_limit: 30";
+    unknown_value_of_missing: "time_limit: 30m" => "missing: skipp";
+    wrong_type_of_missing: "time_limit: 30m" => "missing: [skip]";
+    missing_outside_of_a_scale: "about: SAC" => "missing: skip\nabout: SAC";
     scale_with_a_path_as_name: "  smoke:" => "  ../smoke:";
     no_scales: "scales:\n  smoke: {params: {hidden: [64, 64]}}\n  cpu:\n    task: gym/half-cheetah\n    seed: [0, 1, 2]\n    params: {steps: 100000}\n    time_limit: 30m\n" => "scales: {}\n";
     unknown_alias: "seed: 2" => "seed: *seeds";

@@ -1,7 +1,9 @@
 //! Figures: drawn as SVG, turned into PDF, with where they come from in their metadata.
 
+mod audit;
 mod draw;
 mod intervals;
+mod legend;
 mod lines;
 mod panel;
 mod pdf;
@@ -58,7 +60,7 @@ pub(crate) fn figure(
 ) -> Result<(String, Vec<u8>), ReportError> {
     let drawn = match name {
         "control-curves" => lines::returns(analysis)?,
-        "control-entropy" => lines::entropy(analysis)?,
+        "control-entropy" => audit::audit(analysis)?,
         "performance-profile" => lines::profile(analysis)?,
         "probability-of-improvement" => intervals::improvement(analysis),
         _ => {

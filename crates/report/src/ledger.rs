@@ -152,6 +152,22 @@ impl Ledger {
                         text,
                     );
                 }
+                if let (Some(value), Some(text)) = (row.clipped, row.clipped_text()) {
+                    add(
+                        "clipped",
+                        "per cent of standard deviations at the smallest one allowed",
+                        value * 100.0,
+                        text,
+                    );
+                }
+                if let (Some(value), Some(text)) = (row.delta, row.delta_text()) {
+                    add(
+                        "delta",
+                        "compensation delta (nats) at the last evaluation",
+                        value,
+                        text,
+                    );
+                }
             }
         }
     }
@@ -274,13 +290,15 @@ impl Ledger {
     }
 }
 
-/// A macro's name from the words of its place: letters only, digits spelled out, as TeX wants it.
+/// A macro's name from the words of its place: letters only, digits and the sign of a number spelled out, as TeX wants it.
 fn macro_name(place: &[&str]) -> String {
     const DIGITS: [&str; 10] = [
         "Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine",
     ];
     let mut name = String::new();
-    for word in place
+    let signs = place.iter().map(|part| part.replace("=-", "=minus "));
+    let parts: Vec<String> = signs.collect();
+    for word in parts
         .iter()
         .flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric() && c != '.'))
     {
@@ -311,6 +329,10 @@ mod tests {
         assert_eq!(
             macro_name(&["ablations/h0", "sac-era (k=0.25)"]),
             "AblationsHZeroSacEraKZeroPointTwoFive"
+        );
+        assert_eq!(
+            macro_name(&["sac-era (learned, target=-0.5)"]),
+            "SacEraLearnedTargetMinusZeroPointFive"
         );
         let odd = macro_name(&["ä_b", "50%\\input{x}"]);
         assert!(odd.chars().all(|c| c.is_ascii_alphabetic()), "{odd}");

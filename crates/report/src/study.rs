@@ -35,7 +35,8 @@ impl From<&Plan> for Study {
 
 impl Study {
     /// What a cell's method is called in this study: its name, and in brackets the parameters that differ between
-    /// cells of the same method and task (the further axes of a matrix).
+    /// cells of the same method and task (the further axes of a matrix), as short as they can be told apart:
+    /// `sac-era (learned, target=-0.5)`.
     pub(crate) fn labels(&self) -> Vec<String> {
         let mut groups: BTreeMap<(&str, &str), Vec<&Params>> = BTreeMap::new();
         for cell in &self.cells {
@@ -48,19 +49,54 @@ impl Study {
         for ((_, method), params) in &groups {
             varying.entry(method).or_default().extend(differing(params));
         }
-        let label = |cell: &Cell| {
-            let names = &varying[cell.method.as_str()];
-            let values: Vec<String> = names
-                .iter()
-                .filter_map(|name| Some(format!("{name}={}", shown(cell.params.get(*name)?))))
-                .collect();
-            match values.as_slice() {
-                [] => cell.method.clone(),
-                values => format!("{} ({})", cell.method, values.join(", ")),
-            }
+        let labels = |write: Write| -> Vec<String> {
+            let label = |cell: &Cell| label(cell, &varying[cell.method.as_str()], write);
+            self.cells.iter().map(label).collect()
         };
-        self.cells.iter().map(label).collect()
+        let (short, full) = (labels(in_short), labels(in_full));
+        let distinct = |labels: &[String]| labels.iter().collect::<BTreeSet<_>>().len();
+        if distinct(&short) == distinct(&full) {
+            short
+        } else {
+            full
+        }
     }
+}
+
+/// Writes a parameter, given all names that differ and its value.
+type Write = fn(&str, &BTreeSet<&str>, &serde_json::Value) -> String;
+
+fn label(cell: &Cell, varying: &BTreeSet<&str>, write: Write) -> String {
+    let values: Vec<String> = varying
+        .iter()
+        .filter_map(|name| Some(write(name, varying, cell.params.get(*name)?)))
+        .collect();
+    match values.as_slice() {
+        [] => cell.method.clone(),
+        values => format!("{} ({})", cell.method, values.join(", ")),
+    }
+}
+
+fn in_full(name: &str, _varying: &BTreeSet<&str>, value: &serde_json::Value) -> String {
+    format!("{name}={}", shown(value))
+}
+
+/// A choice is its word alone; of another parameter's name the first word is enough where no other begins with it.
+fn in_short(name: &str, varying: &BTreeSet<&str>, value: &serde_json::Value) -> String {
+    if let serde_json::Value::String(word) = value {
+        return word.clone();
+    }
+    let first = |name: &str| name.split('_').next().unwrap_or_default().to_owned();
+    let alike = varying
+        .iter()
+        .filter(|other| first(other) == first(name))
+        .count();
+    let name = if alike == 1 {
+        first(name)
+    } else {
+        name.to_owned()
+    };
+    format!("{name}={}", shown(value))
 }
 
 /// Names of the parameters that do not have the same value everywhere.
@@ -85,6 +121,12 @@ fn differing<'a>(params: &[&'a Params]) -> impl Iterator<Item = &'a str> {
 fn shown(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => {
+            let text = other.to_string();
+            match text.strip_suffix(".0") {
+                Some(whole) => whole.to_owned(),
+                None => text,
+            }
+        }
     }
 }

@@ -10,6 +10,9 @@ use crate::template::{self, Templates};
 /// Names of the tables; each has its template `<name>.tex.j2`.
 pub const TABLES: &[&str] = &["control-returns", "control-entropy", "control-pairwise"];
 
+/// Characters of a method's label from which on tables are set smaller, so that they fit a column of the paper.
+const LONG: usize = 25;
+
 /// What every table is told.
 #[derive(Serialize)]
 struct Context<'a, T> {
@@ -20,6 +23,8 @@ struct Context<'a, T> {
     about: &'a str,
     /// Letters, digits and `-` only: for `\label`.
     label: String,
+    /// The command that sets the size of its text.
+    size: minijinja::Value,
     left_out: String,
     level: &'static str,
     table: T,
@@ -87,6 +92,8 @@ struct EntropyLine<'a> {
     mean: String,
     lowest: Option<String>,
     violations: Option<String>,
+    clipped: Option<String>,
+    delta: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +136,9 @@ pub(crate) fn table(
 fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'a, T> {
     let study = analysis.board.study;
     let label = format!("{}-{name}-{}", study.experiment, analysis.scale);
+    let mut methods = analysis.board.methods.iter();
+    let long = methods.any(|method| method.chars().count() >= LONG);
+    let size = if long { r"\footnotesize" } else { r"\small" };
     Context {
         header: minijinja::Value::from_safe_string(
             template::header(analysis).trim_end().to_owned(),
@@ -141,6 +151,7 @@ fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
             .collect(),
+        size: minijinja::Value::from_safe_string(size.to_owned()),
         left_out: analysis.left_out_line(),
         level: "95",
         table,
@@ -209,6 +220,8 @@ fn entropy<'a>(analysis: &'a Analysis<'_>) -> Vec<EntropyOfTask<'a>> {
                 mean: row.mean_text(),
                 lowest: row.lowest_text(),
                 violations: row.violations_text(),
+                clipped: row.clipped_text(),
+                delta: row.delta_text(),
             })
             .collect(),
     });

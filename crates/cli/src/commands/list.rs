@@ -60,12 +60,19 @@ pub(crate) fn run(
             let state = state(standing, left.contains(&index));
             widths.line(out, &planned.id.0, &state, &time(standing))?;
         }
+        for skipped in chosen.skipped.of_plan(number) {
+            widths.line(out, &skipped.cell.id().0, "skipped", "-")?;
+        }
         if elsewhere > 0 {
             writeln!(out, "and {} listed above", text::count(elsewhere, "cell"))?;
         }
         writeln!(out)?;
     }
-    totals(standings, &open, &left, intent, out)
+    totals(standings, &open, &left, intent, out)?;
+    match chosen.skipped.line() {
+        Some(line) => Ok(writeln!(out, "{line}")?),
+        None => Ok(()),
+    }
 }
 
 fn totals(
@@ -133,7 +140,10 @@ struct Widths {
 
 impl Widths {
     fn of(chosen: &Chosen, standings: &[Standing]) -> Self {
+        let plans = 0..chosen.plans.len();
+        let skipped = plans.flat_map(|plan| chosen.skipped.of_plan(plan));
         let cells = chosen.cells.iter().map(|planned| planned.id.0.len());
+        let cells = cells.chain(skipped.map(|skipped| skipped.cell.id().0.len()));
         let states = standings
             .iter()
             .map(|standing| state(standing, false).len());

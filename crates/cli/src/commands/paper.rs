@@ -13,6 +13,7 @@ use crate::{registry, reporting, text};
 
 pub(crate) fn run(args: &Paper, out: &mut dyn Write) -> Result<Exit, Fault> {
     let chosen = choose(&args.selection, &registry::suites())?;
+    chosen.skipped.say();
     let store = Store::new(&args.selection.folders.artifacts);
     let report = reporting::build(&args.selection, &chosen, &store)?;
     if args.check {

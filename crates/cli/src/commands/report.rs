@@ -11,6 +11,7 @@ use crate::{registry, reporting};
 
 pub(crate) fn run(args: &Report, out: &mut dyn Write) -> Result<(), Fault> {
     let chosen = choose(&args.selection, &registry::suites())?;
+    chosen.skipped.say();
     let store = Store::new(&args.selection.folders.artifacts);
     let report = reporting::build(&args.selection, &chosen, &store)?;
     reporting::publish(&report, &args.selection, out)

@@ -41,6 +41,7 @@ pub(crate) fn run(
         }
         return Ok(Exit::Done);
     }
+    chosen.skipped.say();
     let trained = train(args, &suites, &chosen, &store, &intent, bars)?;
     if trained.interrupted {
         eprintln!(

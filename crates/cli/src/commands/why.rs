@@ -16,7 +16,10 @@ pub(crate) fn run(
     store: &Store,
     out: &mut dyn Write,
 ) -> Result<(), Fault> {
-    let index = find(part, &chosen.cells)?;
+    let index = match find(part, &chosen.cells) {
+        Ok(index) => index,
+        Err(fault) => return why_skipped(part, chosen, out).unwrap_or(Err(fault)),
+    };
     let (planned, standing) = (&chosen.cells[index], &standings[index]);
     let plan = &chosen.plans[planned.plan];
     writeln!(out, "{}: {}", planned.id, standing.word())?;
@@ -86,6 +89,20 @@ pub(crate) fn run(
             )?)
         }
     }
+}
+
+/// What stands behind a cell that was left out; `None` where `part` does not name one.
+fn why_skipped(part: &str, chosen: &Chosen, out: &mut dyn Write) -> Option<Result<(), Fault>> {
+    let skipped = chosen.skipped.find(part)?;
+    let plan = &chosen.plans[skipped.plan];
+    let text = format!(
+        "{}: skipped\n  experiment: {} ({})\n  needs {part}: `cargo xtask setup {part}`; until then this scale leaves it out",
+        skipped.cell.id(),
+        plan.file.display(),
+        plan.scale,
+        part = skipped.part,
+    );
+    Some(writeln!(out, "{text}").map_err(Fault::from))
 }
 
 /// The one cell whose identity is `part`, or has it in it.

@@ -8,6 +8,7 @@ mod arguments;
 mod faults;
 mod files;
 mod listing;
+mod missing;
 mod report;
 mod resume;
 mod support;

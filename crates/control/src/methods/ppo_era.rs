@@ -96,7 +96,7 @@ impl Method for PpoEra {
     }
 
     fn supports(&self, task: &str) -> Result<(), String> {
-        params::several_actions(task, "`ppo` trains such a constant, too")
+        params::several_actions(task, "ppo")
     }
 
     fn resolve(&self, task: &str, given: &Params) -> Result<Params, ParamError> {

@@ -1,4 +1,4 @@
-//! Soft actor-critic: a tanh-normal policy, two critics, a learned temperature.
+//! Soft actor-critic: a tanh-normal policy, two critics, a learned or a fixed temperature.
 //!
 //! Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications" (arXiv 1812.05905). `docs/algorithms/sac.md`
 //! says what is recorded and where this differs from the paper, SB3 and CleanRL.
@@ -24,17 +24,31 @@ use crate::store;
 parameters! {
     /// Parameters of `sac`.
     SacParams {
-        /// Learning rate of the temperature's logarithm (Adam); SB3 takes the same as for the networks.
+        /// Whether the temperature is learned or stays where it starts. Fixed in the first SAC (arXiv 1801.01290), learned in
+        /// the second (arXiv 1812.05905); both are offered by SB3 (`ent_coef`) and CleanRL (`autotune`).
+        temperature: Temperature = Temperature::Learned,
+        /// Learning rate of the temperature's logarithm (Adam); SB3 takes the same as for the networks. Without effect on a
+        /// fixed temperature.
         alpha_lr: f64 = 3e-4,
-        /// Temperature at the start; 1 in SB3 and CleanRL.
+        /// Temperature at the start, and to the end where it is fixed; 1 in SB3 and CleanRL.
         alpha_init: f64 = 1.0,
-        /// Entropy that the temperature steers to, in nats for each action dimension; -1 in SAC's paper (App. D).
+        /// Entropy that a learned temperature steers to, in nats for each action dimension; -1 in SAC's paper (App. D).
         target_entropy_per_dim: f64 = -1.0,
         /// Lower bound of the log standard deviation; -20 in the authors' code (`LOG_SIG_CAP_MIN`) and SB3.
         log_std_min: f64 = -20.0,
         /// Upper bound of the log standard deviation; 2 in the authors' code (`LOG_SIG_CAP_MAX`) and SB3.
         log_std_max: f64 = 2.0,
     }
+}
+
+/// What becomes of the temperature alpha, the weight of the entropy term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Temperature {
+    /// It steers the policy's mean entropy to a target.
+    Learned,
+    /// It stays at `alpha_init`: no target, no optimiser.
+    Fixed,
 }
 
 impl ParamSet for SacParams {
@@ -57,7 +71,7 @@ impl Method for Sac {
     }
 
     fn about(&self) -> &'static str {
-        "soft actor-critic: tanh-normal policy, learned temperature"
+        "soft actor-critic: tanh-normal policy, learned or fixed temperature"
     }
 
     fn revision(&self) -> u32 {
@@ -191,19 +205,34 @@ impl Agent {
             -soft_value(q, log_prob, alpha).mean()
         });
 
-        // Temperature: minimise the mean of -alpha (log pi(a|s) + target entropy), by the gradient in log alpha.
-        let target_entropy = self.params.target_entropy_per_dim * self.act_dim as f64;
-        let alpha_loss = temperature_loss(alpha, log_prob_mean, target_entropy);
-        // As alpha = e^(log alpha) is a factor of the loss, the loss is its own derivative in log alpha.
-        self.log_alpha = self.alpha_adam.step(self.log_alpha, alpha_loss);
-
+        let mut own = self.learn_temperature(alpha, log_prob_mean);
+        own.push(("alpha", alpha));
         self.nets.track(self.params.tau);
         self.updates += 1;
         Losses {
             critic,
             actor,
             q_mean,
-            own: vec![("loss/alpha", alpha_loss), ("alpha", alpha)],
+            own,
+        }
+    }
+
+    /// Minimises the mean of -alpha (log pi(a|s) + target entropy), by the gradient in log alpha.
+    fn learn_temperature(&mut self, alpha: f64, log_prob_mean: f64) -> Vec<(&'static str, f64)> {
+        let Some(target_entropy) = self.target_entropy() else {
+            return Vec::new();
+        };
+        let loss = temperature_loss(alpha, log_prob_mean, target_entropy);
+        // As alpha = e^(log alpha) is a factor of the loss, the loss is its own derivative in log alpha.
+        self.log_alpha = self.alpha_adam.step(self.log_alpha, loss);
+        vec![("loss/alpha", loss)]
+    }
+
+    /// The entropy in nats, over all dimensions, that a learned temperature steers to.
+    fn target_entropy(&self) -> Option<f64> {
+        match self.params.temperature {
+            Temperature::Learned => Some(self.params.target_entropy_per_dim * self.act_dim as f64),
+            Temperature::Fixed => None,
         }
     }
 
@@ -226,8 +255,8 @@ impl Agent {
     fn measure(&self, batch: &Batch) -> PolicyReport {
         let obs = self.nets.rows(&batch.obs, batch.size());
         let (mean, log_std) = distribution(&self.params, &self.nets.actor, obs);
-        let bound = self.params.target_entropy_per_dim * self.act_dim as f64;
-        PolicyReport::of(Family::TanhNormal, mean, log_std.clone(), Some(bound))
+        let bound = self.target_entropy();
+        PolicyReport::of(Family::TanhNormal, mean, log_std.clone(), bound)
             .with_clipped(log_std, self.params.log_std_min)
     }
 

@@ -3,24 +3,27 @@
 //! ERA paper (arXiv 2510.08549) and its official code, `sac-era/jaxrl`. `docs/algorithms/sac-era.md` says what is
 //! recorded and where this differs from them.
 
+mod policy;
+
 use burn::tensor::Tensor;
-use era::burn::TruncatedNormal;
 use era::{Compensation, GaussianEra, GaussianEraConfig, LearnedDelta};
 use era_envs::Spec;
 use era_harness::method::{self, ParamSet};
 use era_harness::run::{Checkpoint, Run};
 use era_harness::seed::Streams;
 use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
-use era_nn::{Mlp, standard_uniform};
+use era_nn::Mlp;
 
 use crate::collector::{self, Collector};
 use crate::evaluate::evaluate;
 use crate::losses;
 use crate::nets::{ActorOutput, Nets, actor_rows, q_values};
 use crate::params::{self, parameters};
-use crate::probe::{Clock, Family, Losses, PolicyReport, report, report_speed};
+use crate::probe::{Clock, Losses, PolicyReport, report, report_speed};
 use crate::replay::Batch;
 use crate::store;
+
+pub use policy::Distribution;
 
 parameters! {
     /// Parameters of `sac-era`.
@@ -28,11 +31,14 @@ parameters! {
         /// H0: entropy to hold, in nats for each action dimension. 0.25 in the official code (`train_parallel.py:43`),
         /// which has no compensation; the class default there is -0.5.
         target_entropy_per_dim: f64 = 0.25,
-        /// What is added to H0 for the entropy that truncation costs: nothing as in the official code, a constant, or an
+        /// How the Gaussian is bounded: truncated as in the official code (`policies.py`), or squashed by tanh. The paper
+        /// presents both.
+        distribution: Distribution = Distribution::TruncatedNormal,
+        /// What is added to H0 for the entropy that bounding costs: nothing as in the official code, a constant, or an
         /// amount learned as in the paper's Eq. 12.
         compensation: CompensationKind = CompensationKind::None,
         /// The constant, or the start of the learned amount, in nats for each action dimension. 0.75 is above the largest
-        /// loss of a truncated normal with standard deviations of at most 0.7.
+        /// loss of a truncated normal with standard deviations of at most 0.7; what a tanh-normal loses has no such bound.
         compensation_per_dim: f64 = 0.75,
         /// Learning rate of a learned compensation (gradient descent); not stated in the sources.
         compensation_lr: f64 = 1e-3,
@@ -106,14 +112,7 @@ impl Method for SacEra {
     }
 
     fn supports(&self, task: &str) -> Result<(), String> {
-        match era_envs::tasks().find(|info| info.spec.name == task) {
-            Some(info) if info.spec.act_dim == 1 => Err(
-                "with one action dimension ERA's standard deviation is a constant that \
-                no gradient reaches, which is what `sac-fixed-sigma` trains"
-                    .to_owned(),
-            ),
-            _ => Ok(()),
-        }
+        params::several_actions(task, "sac-fixed-sigma")
     }
 
     fn resolve(&self, task: &str, given: &Params) -> Result<Params, ParamError> {
@@ -179,7 +178,6 @@ impl Method for SacEra {
 pub struct Agent {
     params: SacEraParams,
     act_dim: usize,
-    policy: TruncatedNormal,
     era: GaussianEra,
     nets: Nets,
     streams: Streams,
@@ -197,7 +195,6 @@ impl Agent {
             .map_err(|error| TrainError::Other(error.to_string()))?;
         Ok(Self {
             act_dim: spec.act_dim,
-            policy: TruncatedNormal::default(),
             era,
             nets: Nets::new(params.common(), spec, ActorOutput::MeanAndLogStd, streams),
             streams,
@@ -210,7 +207,8 @@ impl Agent {
     pub fn update(&mut self, batch: &Batch, measure: bool) -> Losses {
         let size = batch.size();
         let mut draws = vec![0.0; 2 * size * self.act_dim];
-        standard_uniform(&mut self.streams.at("noise", self.updates), &mut draws);
+        let policy = self.params.distribution;
+        policy.draw_noise(&mut self.streams.at("noise", self.updates), &mut draws);
         let (next_noise, noise) = draws.split_at(size * self.act_dim);
         let (next_noise, noise) = (
             self.nets.matrix(next_noise, size),
@@ -220,7 +218,7 @@ impl Agent {
 
         // Critics: regress to r + gamma (1 - terminated) min Q'(s', a').
         let (mean, log_std) = distribution(&self.era, &self.nets.actor, batch.next_obs.clone());
-        let next_action = self.policy.sample(mean, log_std, next_noise);
+        let next_action = policy.sample(mean, log_std, next_noise);
         let next_q = q_values(&self.nets.targets, batch.next_obs, next_action.unsqueeze());
         let next_value = losses::smaller(next_q);
         let target = losses::target(batch.reward, batch.mask, self.params.discount, next_value);
@@ -236,7 +234,7 @@ impl Agent {
         // Actor: minimise the mean of -min Q(s, a).
         let actor = self.nets.descend_actor(measure, |actor, critics| {
             let (mean, log_std) = distribution(&self.era, actor, batch.obs.clone());
-            let action = self.policy.sample(mean, log_std, noise);
+            let action = policy.sample(mean, log_std, noise);
             let q = q_values(critics, batch.obs.clone(), action.unsqueeze());
             -losses::smaller(q).mean()
         });
@@ -259,12 +257,9 @@ impl Agent {
             return Vec::new();
         };
         let (mean, log_std) = distribution(&self.era, &self.nets.actor, obs);
-        let entropy = self
-            .policy
-            .entropy(mean, log_std)
-            .mean()
-            .into_scalar::<f32>();
-        let target = self.params.target_entropy_per_dim * self.act_dim as f64;
+        let entropies = self.params.distribution.entropy(mean, log_std);
+        let entropy = entropies.mean().into_scalar::<f32>();
+        let target = self.target_entropy();
         let next = delta.descend(f64::from(entropy), target, self.params.compensation_lr);
         // A delta beyond what the bounds of sigma can give is not taken: then all sigmas are the largest already.
         let compensation = Compensation::Learned(next);
@@ -274,34 +269,42 @@ impl Agent {
         }) {
             self.era = era;
         }
-        vec![
-            ("era/delta", delta.delta()),
-            ("loss/delta", delta.loss(f64::from(entropy), target)),
-        ]
+        vec![("loss/delta", delta.loss(f64::from(entropy), target))]
+    }
+
+    /// H0 in nats over all dimensions.
+    fn target_entropy(&self) -> f64 {
+        self.params.target_entropy_per_dim * self.act_dim as f64
     }
 
     /// An action drawn from the policy at environment step `step`.
     pub fn explore(&self, obs: &[f32], step: u64) -> Vec<f32> {
+        let policy = self.params.distribution;
         let mut noise = vec![0.0; self.act_dim];
-        standard_uniform(&mut self.streams.at("action", step), &mut noise);
+        policy.draw_noise(&mut self.streams.at("action", step), &mut noise);
         let noise = self.nets.matrix(&noise, 1);
         let (mean, log_std) = distribution(&self.era, &self.nets.actor, self.nets.rows(obs, 1));
-        store::floats(self.policy.sample(mean, log_std, noise).into_data())
+        store::floats(policy.sample(mean, log_std, noise).into_data())
     }
 
     /// The policy's mode, for evaluation.
     pub fn exploit(&self, obs: &[f32], action: &mut [f32]) {
         let (mean, _) = distribution(&self.era, &self.nets.actor, self.nets.rows(obs, 1));
-        action.copy_from_slice(&store::floats(self.policy.mode(mean).into_data()));
+        let mode = self.params.distribution.mode(mean);
+        action.copy_from_slice(&store::floats(mode.into_data()));
     }
 
     /// The policy over a batch of visited states.
     fn measure(&self, batch: &Batch) -> PolicyReport {
         let obs = self.nets.rows(&batch.obs, batch.size());
         let (mean, log_std) = distribution(&self.era, &self.nets.actor, obs);
-        let bound = self.params.target_entropy_per_dim * self.act_dim as f64;
-        PolicyReport::of(Family::TruncatedNormal, mean, log_std.clone(), Some(bound))
-            .with_clipped(log_std, self.params.log_std_min)
+        let (family, bound) = (self.params.distribution.family(), self.target_entropy());
+        let report = PolicyReport::of(family, mean, log_std.clone(), Some(bound))
+            .with_clipped(log_std, self.params.log_std_min);
+        match self.era.config().compensation {
+            Compensation::None => report,
+            compensation => report.with("era/delta", compensation.delta()),
+        }
     }
 
     fn save(&self, checkpoint: &mut Checkpoint) {

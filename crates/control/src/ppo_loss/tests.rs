@@ -188,8 +188,8 @@ proptest! {
     /// Central differences of the whole loss.
     #[test]
     fn gradients_are_the_losses_slopes(
-        log_prob in -2.0..2.0, old in -2.0..2.0, advantage in -3.0..3.0,
-        value in -2.0..2.0, old_value in -2.0..2.0, returns in -2.0..2.0,
+        log_prob in -2.0_f64..2.0, old in -2.0_f64..2.0, advantage in -3.0..3.0,
+        value in -2.0_f64..2.0, old_value in -2.0_f64..2.0, returns in -2.0_f64..2.0,
     ) {
         let loss = PpoLoss { clip: 0.2, value_clip: Some(0.3), value_coef: 0.5, entropy_coef: 0.01 };
         let at = |log_prob: f64, value: f64| {

@@ -7,6 +7,7 @@ use miette::SourceSpan;
 use serde_json::Value;
 
 use super::error::{Fault, Problem};
+use super::names;
 use super::reader::Reader;
 use super::yaml::{Key, Node, Tree};
 
@@ -47,6 +48,17 @@ pub(super) struct Scale {
     pub(super) axes: Vec<Axis>,
     pub(super) params: Vec<Setting>,
     pub(super) time_limit: Option<Duration>,
+    pub(super) missing: Missing,
+}
+
+/// What becomes of a cell whose task needs a native part that the build lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// The command sets the part up, or ends with an error: which cells a result is of never depends on the machine.
+    #[default]
+    Fail,
+    /// The cell is left out, and that is said: for a scale that has to show only that what can run here does.
+    Skip,
 }
 
 /// One entry of `overrides` or `exclude`: the cells that fulfil every condition, and what is set for them.
@@ -69,7 +81,7 @@ const TOP: [&str; 9] = [
     "time_limit",
 ];
 /// The keys of a scale that replace no axis.
-pub(super) const SCALE: [&str; 2] = ["params", "time_limit"];
+pub(super) const SCALE: [&str; 3] = ["params", "time_limit", "missing"];
 
 /// Reads the shape of the document at `root`; what is wrong is put into `problems` and left out of the result.
 pub(super) fn read(root: Node, problems: &mut Vec<Problem>) -> Option<Document> {
@@ -207,15 +219,38 @@ impl Reader<'_> {
             axes: Vec::new(),
             params: Vec::new(),
             time_limit: None,
+            missing: Missing::default(),
         };
         for (key, node) in self.mapping(&scale.name.name.clone(), node) {
             match key.name.as_str() {
                 "params" => scale.params = self.settings(node),
                 "time_limit" => scale.time_limit = self.duration(&node),
+                "missing" => scale.missing = self.missing(node),
                 _ => scale.axes.extend(self.axis(key, node)),
             }
         }
         scale
+    }
+
+    fn missing(&mut self, node: Node) -> Missing {
+        let Some(word) = self.name("missing", node) else {
+            return Missing::default();
+        };
+        match word.name.as_str() {
+            "fail" => Missing::Fail,
+            "skip" => Missing::Skip,
+            _ => {
+                let what = "value of `missing`";
+                let fault = Fault::Unknown {
+                    what: format!("{what}:"),
+                    name: word.name.clone(),
+                };
+                let hint = names::hint(what, &word.name, &["fail", "skip"]);
+                self.problems
+                    .push(Problem::at(fault, word.span, format!("unknown {what}")).help(hint));
+                Missing::default()
+            }
+        }
     }
 
     /// One override; `None` where its conditions are not all good, as it would match more than is meant.

@@ -6,10 +6,11 @@
 //! | `about` | one line for people |
 //! | `matrix` | `task`, `method` (a name or a list), `seed` (a count or a list); every other key is a parameter with a list of values |
 //! | `params` | values of parameters for all methods that have them |
-//! | `scales` | by name; each may replace axes of the matrix, and give `params` and a `time_limit` |
+//! | `scales` | by name; each may replace axes of the matrix, and give `params`, a `time_limit` and `missing` |
 //! | `overrides` | a list of `match` (conditions on axes) and `params` for the cells that fulfil them |
 //! | `exclude` | a list of conditions; cells that fulfil all conditions of one are left out |
 //! | `time_limit` | how long a cell may take: `90s`, `30m`, `1h 30m` |
+//! | `missing` | of a scale: `fail` (default) or `skip` cells whose task needs a native part that the build lacks ([`Missing`]) |
 //! | `report` | `tables` and `figures` that are made of the records |
 //!
 //! The value of a parameter is the last of: the method's default, `params`, the scale's `params`, the value on an axis,
@@ -34,6 +35,7 @@ pub use filter::{Filter, FilterError};
 
 use crate::cell::Cell;
 use crate::method::Suite;
+pub use document::Missing;
 use source::Source;
 
 /// The tables and figures that the report can make: what `report:` in an experiment file may name.
@@ -72,6 +74,7 @@ struct Scale {
     name: String,
     cells: Vec<Cell>,
     time_limit: Option<Duration>,
+    missing: Missing,
 }
 
 /// The cells of an experiment at one scale.
@@ -91,6 +94,8 @@ pub struct Plan {
     pub report: Report,
     /// How long one cell may take.
     pub time_limit: Option<Duration>,
+    /// What becomes of cells that this build cannot run.
+    pub missing: Missing,
     /// The file, as it was named to [`Experiment::load`].
     pub file: PathBuf,
 }
@@ -130,6 +135,7 @@ impl Experiment {
                 name: scale.name.name,
                 cells,
                 time_limit: scale.time_limit.or(default_limit),
+                missing: scale.missing,
             });
         let names = |keys: Vec<yaml::Key>| keys.into_iter().map(|key| key.name).collect();
         Ok(Self {
@@ -198,6 +204,7 @@ impl Experiment {
             cells,
             report: self.report.clone(),
             time_limit: found.time_limit,
+            missing: found.missing,
             file: self.file.clone(),
         })
     }

@@ -25,6 +25,11 @@ pub(crate) struct EntropyRow {
     pub(crate) lowest: Option<f64>,
     /// Share of states below the bound, mean over all evaluations of all runs; `None` without a bound.
     pub(crate) violations: Option<f64>,
+    /// Share of standard deviations, over states and dimensions, at the smallest one allowed, mean over all evaluations
+    /// of all runs; `None` where it was not recorded.
+    pub(crate) clipped: Option<f64>,
+    /// Mean over runs of the compensation at the last evaluation; `None` for a method without one.
+    pub(crate) delta: Option<f64>,
 }
 
 impl EntropyRow {
@@ -51,6 +56,14 @@ impl EntropyRow {
     pub(crate) fn violations_text(&self) -> Option<String> {
         self.violations.map(per_cent)
     }
+
+    pub(crate) fn clipped_text(&self) -> Option<String> {
+        self.clipped.map(per_cent)
+    }
+
+    pub(crate) fn delta_text(&self) -> Option<String> {
+        self.delta.map(|delta| fixed(delta, 2))
+    }
 }
 
 pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError> {
@@ -58,6 +71,8 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError
     let of_min = board.series("policy/entropy_min")?;
     let of_bound = board.series("policy/bound")?;
     let of_violations = board.series("policy/bound_violations")?;
+    let of_clipped = board.series("policy/sigma_min_clipped")?;
+    let of_delta = board.series("era/delta")?;
     let mut tasks = Vec::new();
     for (task, name) in board.tasks.iter().enumerate() {
         let mut rows = Vec::new();
@@ -72,14 +87,16 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError
                     .copied()
                     .collect()
             };
-            let violations = all(&of_violations);
+            let deltas = super::values(&board.scores(&of_delta, (task, method), last));
             rows.push(EntropyRow {
                 method: label.clone(),
                 mean: mean(&super::values(&ends)),
                 cells: super::cells(&ends),
                 bound: extremes(&all(&of_bound)),
                 lowest: extremes(&all(&of_min)).map(|(lowest, _)| lowest),
-                violations: (!violations.is_empty()).then(|| mean(&violations)),
+                violations: mean_of_some(&all(&of_violations)),
+                clipped: mean_of_some(&all(&of_clipped)),
+                delta: mean_of_some(&deltas),
             });
         }
         if !rows.is_empty() {
@@ -90,6 +107,10 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError
         }
     }
     Ok(tasks)
+}
+
+fn mean_of_some(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| mean(values))
 }
 
 /// Smallest and largest value.

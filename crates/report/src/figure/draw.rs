@@ -17,6 +17,9 @@ pub(super) const SMALL: i32 = 7;
 /// Size of labels and titles, in points.
 pub(super) const NORMAL: i32 = 8;
 
+/// Dash and gap of dashed lines, in units of the drawing.
+pub(super) const DASH: (i32, i32) = (4 * POINT, 3 * POINT);
+
 pub(super) const INK: RGBColor = RGBColor(38, 38, 38);
 pub(super) const GRID: RGBColor = RGBColor(225, 225, 225);
 const WARNING: RGBColor = RGBColor(160, 30, 30);

@@ -1,7 +1,8 @@
-//! Figures of lines with bands: learning curves, entropy, performance profiles.
+//! Figures of lines with bands: learning curves, performance profiles.
 
 use super::draw::{Drawing, Drawn, gap};
-use super::panel::{Key, Line, Panel, draw};
+use super::legend::Key;
+use super::panel::{Line, Panel, draw};
 use crate::analysis::{Analysis, Curve, curves};
 use crate::error::ReportError;
 
@@ -23,43 +24,6 @@ pub(super) fn returns(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
         &panels.collect::<Vec<_>>(),
         &keys(analysis, &tasks),
         why_none,
-    ))
-}
-
-/// Policy entropy against steps with a method's target as a dashed line, a panel for each task.
-pub(super) fn entropy(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
-    let tasks = curves(&analysis.board, "policy/entropy_mean")?;
-    let bounds = curves(&analysis.board, "policy/bound")?;
-    let axis = Axis::over(&tasks);
-    let panels = tasks
-        .iter()
-        .zip(&bounds)
-        .enumerate()
-        .filter(|(_, (curves, _))| !curves.is_empty());
-    let panels = panels.map(|(task, (curves, bounds))| {
-        let bounds = bounds.iter().map(|curve| axis.line(curve, true));
-        let lines = bounds
-            .chain(curves.iter().map(|curve| axis.line(curve, false)))
-            .collect();
-        axis.panel(
-            analysis.board.tasks[task].clone(),
-            "policy entropy (nats)",
-            lines,
-        )
-    });
-    let mut keys = keys(analysis, &tasks);
-    if bounds.iter().any(|curves| !curves.is_empty()) {
-        keys.push(Key {
-            method: 0,
-            label: "target entropy".into(),
-            dashed: true,
-        });
-    }
-    Ok(draw(
-        note(analysis),
-        &panels.collect::<Vec<_>>(),
-        &keys,
-        "no finished run recorded its entropy",
     ))
 }
 
@@ -118,12 +82,12 @@ pub(super) fn profile(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
     Ok(draw(note(analysis), &[panel], &keys, ""))
 }
 
-fn note(analysis: &Analysis<'_>) -> Option<&'static str> {
+pub(super) fn note(analysis: &Analysis<'_>) -> Option<&'static str> {
     analysis.smoke().then_some(Analysis::SMOKE)
 }
 
 /// The axis of steps, the same in all panels of a figure.
-struct Axis {
+pub(super) struct Axis {
     /// Steps in a unit of the axis.
     unit: f64,
     label: &'static str,
@@ -132,7 +96,7 @@ struct Axis {
 }
 
 impl Axis {
-    fn over(tasks: &[Vec<Curve>]) -> Self {
+    pub(super) fn over(tasks: &[Vec<Curve>]) -> Self {
         let steps = tasks
             .iter()
             .flatten()
@@ -151,7 +115,7 @@ impl Axis {
         }
     }
 
-    fn line(&self, curve: &Curve, dashed: bool) -> Line {
+    pub(super) fn line(&self, curve: &Curve, dashed: bool) -> Line {
         let points = curve
             .points
             .iter()
@@ -163,7 +127,7 @@ impl Axis {
         }
     }
 
-    fn panel(&self, title: String, y_label: &'static str, lines: Vec<Line>) -> Panel {
+    pub(super) fn panel(&self, title: String, y_label: &'static str, lines: Vec<Line>) -> Panel {
         Panel {
             title,
             x_label: self.label,
@@ -175,7 +139,7 @@ impl Axis {
     }
 }
 
-/// The range of all values and intervals, a little wider and never empty.
+/// The range of all values and intervals, a little wider and never empty; that of a panel without lines is [0, 1].
 fn extent(lines: &[Line]) -> (f64, f64) {
     let estimates = lines
         .iter()
@@ -190,6 +154,9 @@ fn extent(lines: &[Line]) -> (f64, f64) {
     let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| {
         (low.min(end), high.max(end))
     });
+    if low > high {
+        return (0.0, 1.0);
+    }
     let margin = if high > low {
         (high - low) * 0.05
     } else {
@@ -199,7 +166,7 @@ fn extent(lines: &[Line]) -> (f64, f64) {
 }
 
 /// The methods with a curve, with the number of their runs.
-fn keys(analysis: &Analysis<'_>, tasks: &[Vec<Curve>]) -> Vec<Key> {
+pub(super) fn keys(analysis: &Analysis<'_>, tasks: &[Vec<Curve>]) -> Vec<Key> {
     let key = |(method, name): (usize, &String)| {
         let runs = || {
             tasks
@@ -210,13 +177,13 @@ fn keys(analysis: &Analysis<'_>, tasks: &[Vec<Curve>]) -> Vec<Key> {
         };
         let (fewest, most) = (runs().min()?, runs().max()?);
         let runs = if fewest == most {
-            format!("n = {most}")
+            most.to_string()
         } else {
-            format!("n = {fewest}–{most}")
+            format!("{fewest}–{most}")
         };
         Some(Key {
             method,
-            label: format!("{name} ({runs})"),
+            label: format!("{name}, n = {runs}"),
             dashed: false,
         })
     };

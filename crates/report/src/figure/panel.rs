@@ -1,25 +1,28 @@
-//! Panels of lines with bands, and the legend below them.
+//! Panels of lines with bands, with a legend below them.
 
 use era_stats::Estimate;
-use plotters::element::{DashedPathElement, Polygon};
+use plotters::element::Polygon;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::draw::{
-    Area, COLUMN, Drawing, Drawn, GRID, INK, NORMAL, PAGE, POINT, SMALL, colour, gap, marker,
+    Area, COLUMN, DASH, Drawing, Drawn, GRID, INK, NORMAL, PAGE, POINT, SMALL, colour, gap, marker,
     reason, sheet, text, tick,
 };
+use super::legend::{Key, Legend};
 
 /// Most panels side by side.
 const COLUMNS: usize = 3;
 /// Height of a panel, in points.
 const PANEL: i32 = 138;
-/// Height of a row of the legend, in points.
-const LEGEND: i32 = 12;
+/// Height of a small panel, in points.
+const SMALL_PANEL: i32 = 86;
+/// Small panels side by side where there is one block, which is as wide as a column of the paper.
+const SMALL_COLUMNS: usize = 2;
+/// Height of the title of a block, and of the label of the axis below all blocks, in points.
+const TITLE: i32 = 13;
 /// Most markers on a line.
 const MARKERS: usize = 10;
-/// Dash and gap of dashed lines, in units of the drawing.
-const DASH: (i32, i32) = (4 * POINT, 3 * POINT);
 
 /// One coordinate system.
 pub(super) struct Panel {
@@ -39,12 +42,23 @@ pub(super) struct Line {
     pub(super) dashed: bool,
 }
 
-/// A method in the legend.
-pub(super) struct Key {
-    pub(super) method: usize,
-    pub(super) label: String,
-    /// What dashed lines are, instead of a method.
-    pub(super) dashed: bool,
+/// Panels of one task.
+pub(super) struct Block {
+    pub(super) title: String,
+    pub(super) panels: Vec<Panel>,
+}
+
+/// How a panel is set.
+#[derive(Clone, Copy)]
+struct Setting {
+    /// Room for the labels of the vertical axis, in points.
+    left: i32,
+    /// Most labels of an axis.
+    labels: usize,
+    /// Size of the title, in points.
+    title: i32,
+    y_label: bool,
+    x_label: bool,
 }
 
 /// Panels from left to right and top to bottom with a legend below; `why_none` is said where there is no panel.
@@ -60,10 +74,9 @@ pub(super) fn draw(
     let columns = panels.len().min(COLUMNS);
     let rows = panels.len().div_ceil(columns);
     let width = if columns == 1 { COLUMN } else { PAGE };
-    let cell = legend_cell(keys);
-    let per_row = (width / cell).clamp(1, keys.len().max(1) as i32) as usize;
-    let legend = LEGEND * keys.len().div_ceil(per_row) as i32;
-    sheet(width, rows as i32 * PANEL + legend + 2, note, |area| {
+    let legend = Legend::new(keys, width);
+    let height = rows as i32 * PANEL + legend.height() + 2;
+    sheet(width, height, note, |area| {
         let (plots, below) = area.split_vertically(rows as i32 * PANEL * POINT);
         for (at, (place, panel)) in plots
             .split_evenly((rows, columns))
@@ -71,29 +84,99 @@ pub(super) fn draw(
             .zip(panels)
             .enumerate()
         {
-            // One label a row and column says it for all.
-            let last = at + columns >= panels.len();
-            draw_panel(place, panel, at % columns == 0, last)?;
+            let setting = Setting {
+                left: 37,
+                labels: 6,
+                title: NORMAL,
+                // One label a row and column says it for all.
+                y_label: at % columns == 0,
+                x_label: at + columns >= panels.len(),
+            };
+            draw_panel(place, panel, setting)?;
         }
-        draw_legend(&below, keys, per_row, (width - cell * per_row as i32) / 2)
+        legend.draw(&below)
     })
 }
 
-fn draw_panel(area: &Area<'_>, panel: &Panel, y_label: bool, x_label: bool) -> Drawn<()> {
+/// Blocks of small panels below one another, a legend below them: a single block in a column of the paper, several
+/// across the page with one row each.
+pub(super) fn draw_blocks(
+    note: Option<&str>,
+    blocks: &[Block],
+    keys: &[Key],
+    why_none: &str,
+) -> Drawn<Drawing> {
+    let most = blocks.iter().map(|block| block.panels.len()).max();
+    let Some(most @ 1..) = most else {
+        return gap(note, why_none);
+    };
+    let (width, columns) = match blocks.len() {
+        1 => (COLUMN, most.min(SMALL_COLUMNS)),
+        _ => (PAGE, most),
+    };
+    let rows = most.div_ceil(columns) as i32;
+    let block_height = TITLE + rows * SMALL_PANEL;
+    let plots_height = block_height * blocks.len() as i32;
+    let legend = Legend::new(keys, width);
+    let height = plots_height + TITLE + legend.height() + 2;
+    sheet(width, height, note, |area| {
+        let (plots, below) = area.split_vertically(plots_height * POINT);
+        for (place, block) in plots.split_evenly((blocks.len(), 1)).iter().zip(blocks) {
+            draw_block(place, block, (rows as usize, columns))?;
+        }
+        let (axis, below) = below.split_vertically(TITLE * POINT);
+        if let Some(panel) = blocks.iter().flat_map(|block| &block.panels).next() {
+            caption(&axis, panel.x_label, SMALL)?;
+        }
+        legend.draw(&below)
+    })
+}
+
+fn draw_block(area: &Area<'_>, block: &Block, shape: (usize, usize)) -> Drawn<()> {
+    let (title, plots) = area.split_vertically(TITLE * POINT);
+    caption(&title, &block.title, NORMAL)?;
+    for (place, panel) in plots.split_evenly(shape).iter().zip(&block.panels) {
+        let setting = Setting {
+            left: 28,
+            labels: 4,
+            title: SMALL,
+            y_label: false,
+            x_label: false,
+        };
+        draw_panel(place, panel, setting)?;
+    }
+    Ok(())
+}
+
+/// Words in the middle of an area that is [`TITLE`] high.
+fn caption(area: &Area<'_>, words: &str, size: i32) -> Drawn<()> {
+    let style = text(size, INK, HPos::Center, VPos::Center);
+    let middle = (area.dim_in_pixel().0 as i32 / 2, TITLE * POINT / 2);
+    area.draw(&Text::new(words.to_owned(), middle, style))
+        .map_err(reason)
+}
+
+fn draw_panel(area: &Area<'_>, panel: &Panel, setting: Setting) -> Drawn<()> {
     let label = |size| text(size, INK, HPos::Center, VPos::Center);
-    let (left, right, top) = (37 * POINT, 8 * POINT, 15 * POINT);
-    let middle = (left + area.dim_in_pixel().0 as i32 - right) / 2;
+    let (left, right, top) = (setting.left * POINT, 8 * POINT, 15 * POINT);
+    let x_labels = if setting.x_label { 23 } else { 12 };
+    let width = area.dim_in_pixel().0 as i32;
+    let middle = match setting.title {
+        // Longer than its panel is wide: it takes the room of the labels too.
+        SMALL => width / 2,
+        _ => (left + width - right) / 2,
+    };
     area.draw(&Text::new(
         panel.title.clone(),
         (middle, top / 2),
-        label(NORMAL),
+        label(setting.title),
     ))
     .map_err(reason)?;
     let mut chart = ChartBuilder::on(area)
         .margin_top(top)
         .margin_right(right)
         .margin_bottom(2 * POINT)
-        .x_label_area_size(23 * POINT)
+        .x_label_area_size(x_labels * POINT)
         .y_label_area_size(left)
         .build_cartesian_2d(panel.x.0..panel.x.1, panel.y.0..panel.y.1)
         .map_err(reason)?;
@@ -104,14 +187,14 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, y_label: bool, x_label: bool) -> D
         .bold_line_style(GRID.stroke_width(5))
         .axis_style(INK.stroke_width(6))
         .set_all_tick_mark_size(2 * POINT)
-        .x_labels(6)
-        .y_labels(6)
+        .x_labels(setting.labels)
+        .y_labels(setting.labels)
         .x_label_formatter(&|value| tick(*value))
         .y_label_formatter(&|value| tick(*value))
         .label_style(label(SMALL))
         .axis_desc_style(label(NORMAL))
-        .x_desc(if x_label { panel.x_label } else { "" })
-        .y_desc(if y_label { panel.y_label } else { "" })
+        .x_desc(if setting.x_label { panel.x_label } else { "" })
+        .y_desc(if setting.y_label { panel.y_label } else { "" })
         .draw()
         .map_err(reason)?;
     for line in &panel.lines {
@@ -157,39 +240,4 @@ fn band(line: &Line) -> Option<Polygon<(f64, f64)>> {
         )
         .collect();
     (around.len() > 2 && !line.dashed).then(|| Polygon::new(around, colour(line.method).mix(0.17)))
-}
-
-/// Width of a key with the longest label, in points; a character takes a little more than half its height.
-fn legend_cell(keys: &[Key]) -> i32 {
-    let longest = keys
-        .iter()
-        .map(|key| key.label.chars().count())
-        .max()
-        .unwrap_or(1) as i32;
-    26 + longest * SMALL * 11 / 20
-}
-
-/// Keys in rows of `per_row` from `left` points on.
-fn draw_legend(area: &Area<'_>, keys: &[Key], per_row: usize, left: i32) -> Drawn<()> {
-    let cell = legend_cell(keys);
-    for (at, key) in keys.iter().enumerate() {
-        let x = (left + cell * (at % per_row) as i32) * POINT;
-        let y = (LEGEND * (at / per_row) as i32 + LEGEND / 2) * POINT;
-        let ends = vec![(x, y), (x + 16 * POINT, y)];
-        if key.dashed {
-            let dashes = DashedPathElement::new(ends, DASH.0, DASH.1, INK.stroke_width(8));
-            area.draw(&dashes).map_err(reason)?;
-        } else {
-            let colour = colour(key.method);
-            area.draw(&PathElement::new(ends, colour.stroke_width(11)))
-                .map_err(reason)?;
-            let marker = EmptyElement::at((x + 8 * POINT, y))
-                + Polygon::new(marker(key.method), colour.filled());
-            area.draw(&marker).map_err(reason)?;
-        }
-        let style = text(SMALL, INK, HPos::Left, VPos::Center);
-        area.draw(&Text::new(key.label.clone(), (x + 20 * POINT, y), style))
-            .map_err(reason)?;
-    }
-    Ok(())
 }

@@ -87,7 +87,12 @@ impl Method for Scripted {
             if self.0.contains("era") {
                 run.log(
                     step,
-                    &[("policy/bound", -1.0), ("policy/bound_violations", 0.0)],
+                    &[
+                        ("policy/bound", -1.0),
+                        ("policy/bound_violations", 0.0),
+                        ("policy/sigma_min_clipped", 0.02 * luck),
+                        ("era/delta", 1.0 + luck),
+                    ],
                 )?;
             }
         }
