@@ -19,7 +19,8 @@ Exit codes:
 /// Which cells are meant.
 #[derive(Clone, Debug, PartialEq, clap::Args)]
 pub(crate) struct Selection {
-    /// Experiments: a name in the experiments folder (control, ablations/NAME), a path to a .yaml file, or `all`
+    /// Experiments: all of a suite (control), a name in the experiments folder (control-ppo, ablations/NAME), a path to a .yaml
+    /// file, or `all`
     ///
     /// `all` means every file directly in the experiments folder. Repeat the option, or put commas between names, to
     /// choose several. A cell that several experiments share is run once.

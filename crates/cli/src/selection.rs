@@ -106,11 +106,9 @@ fn only_filtered(error: &SpecError) -> bool {
 fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Fault> {
     let folder = &selection.folders.experiments;
     let (mut experiments, mut wrong) = (Vec::new(), Vec::new());
-    for (file, named) in files(&selection.suite, folder)? {
+    for (file, wanted) in files(&selection.suite, folder, suites)? {
         match Experiment::load(&file, suites, OUTPUTS) {
-            Ok(experiment) if named || experiment.suite() != registry::MOCK => {
-                experiments.push(experiment);
-            }
+            Ok(experiment) if wanted.takes(&experiment) => experiments.push(experiment),
             Ok(_) => {}
             Err(error) => wrong.push(error),
         }
@@ -119,7 +117,7 @@ fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Faul
         return Err(Fault::Experiments(wrong));
     }
     if experiments.is_empty() {
-        return Err(no_experiment("all", folder));
+        return Err(no_experiment(&selection.suite.join(","), folder));
     }
     Ok(experiments)
 }
@@ -132,12 +130,38 @@ fn no_experiment(name: &str, folder: &Path) -> Fault {
     }
 }
 
-/// The files that `--suite` means (an ablation with or without its folder), each once, and whether it was named (not found by `all`).
-fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault> {
-    let mut files: Vec<(PathBuf, bool)> = Vec::new();
-    let mut add = |file: PathBuf, named| {
+/// Why a file is read.
+#[derive(Clone, Copy, Debug)]
+enum Wanted<'a> {
+    /// It was named.
+    Named,
+    /// Its suite was.
+    OfSuite(&'a str),
+    /// Everything was.
+    All,
+}
+
+impl Wanted<'_> {
+    fn takes(self, experiment: &Experiment) -> bool {
+        match self {
+            Self::Named => true,
+            Self::OfSuite(suite) => experiment.suite() == suite,
+            Self::All => experiment.suite() != registry::MOCK,
+        }
+    }
+}
+
+/// The files that `--suite` means, each once: an experiment, an ablation with or without its folder, or all experiments of
+/// a suite and the one of its name.
+fn files<'a>(
+    names: &'a [String],
+    folder: &Path,
+    suites: &[Suite],
+) -> Result<Vec<(PathBuf, Wanted<'a>)>, Fault> {
+    let mut files: Vec<(PathBuf, Wanted<'a>)> = Vec::new();
+    let mut add = |file: PathBuf, wanted| {
         if !files.iter().any(|(other, _)| *other == file) {
-            files.push((file, named));
+            files.push((file, wanted));
         }
     };
     for name in names {
@@ -146,17 +170,24 @@ fn files(names: &[String], folder: &Path) -> Result<Vec<(PathBuf, bool)>, Fault>
         if name == "all" {
             yaml_files(folder)
                 .into_iter()
-                .for_each(|file| add(file, false));
+                .for_each(|file| add(file, Wanted::All));
         } else if Path::new(name)
             .extension()
             .is_some_and(|ending| ending == "yaml" || ending == "yml")
         {
             // One that is not there is the reader's to report, with all other errors.
-            add(PathBuf::from(name), true);
+            add(PathBuf::from(name), Wanted::Named);
+        } else if suites.iter().any(|suite| suite.name == name) {
+            if file.is_file() {
+                add(file, Wanted::Named);
+            }
+            yaml_files(folder)
+                .into_iter()
+                .for_each(|file| add(file, Wanted::OfSuite(name)));
         } else if file.is_file() {
-            add(file, true);
+            add(file, Wanted::Named);
         } else if ablation.is_file() {
-            add(ablation, true);
+            add(ablation, Wanted::Named);
         } else {
             return Err(no_experiment(name, folder));
         }

@@ -89,10 +89,10 @@ proptest! {
     #[test]
     fn dense_is_product_bias_and_activation(
         seed: u64, members in 1..4_usize, shared: bool, rows in 1..40_usize,
-        inputs in 1..40_usize, outputs in 1..70_usize, elu: bool,
+        inputs in 1..40_usize, outputs in 1..70_usize, kind in 0..3_usize,
     ) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let kind = if elu { Activation::Elu } else { Activation::Linear };
+        let kind = [Activation::Linear, Activation::Elu, Activation::Tanh][kind];
         let copies = if shared { 1 } else { members };
         let operands = [
             random(&mut rng, [copies, rows, inputs]),

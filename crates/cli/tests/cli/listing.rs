@@ -28,6 +28,24 @@ fn a_listing_runs_nothing_and_shows_every_cell() {
 }
 
 #[test]
+fn a_suite_is_all_of_its_experiments_and_a_name_is_one() {
+    let folder = Folder::with(FOUR);
+    let other = FOUR.replace("steps: 40", "steps: 50");
+    folder.write("experiments/fifty.yaml", &other);
+    folder.write(
+        "experiments/ablations/sixty.yaml",
+        &FOUR.replace("40", "60"),
+    );
+    let list = folder.reproduce("--list").out;
+    for header in ["fifty (smoke)", "mock (smoke)", "8 cells: 0 done; 8 to run"] {
+        assert!(list.contains(header), "{list}");
+    }
+    assert!(!list.contains("sixty"), "{list}");
+    let list = folder.shell("\"$ERA\" reproduce --suite fifty --list").out;
+    assert!(list.contains("4 cells: 0 done; 4 to run"), "{list}");
+}
+
+#[test]
 fn why_names_the_field_that_makes_a_cell_new() {
     let folder = Folder::with(FOUR);
     let _settings = snapshots();

@@ -26,6 +26,16 @@ params:
 scales: {smoke: {}}
 ";
 
+/// The same on policy: a hundred rollouts, the statistics of their normalisation and time limits among them.
+const ON_POLICY: &str = "
+suite: control
+about: two short trainings on policy
+matrix: {task: mini/point-mass, method: [ppo, ppo-era], seed: 1}
+params:
+  {steps: 25600, num_envs: 4, rollout_steps: 64, minibatch_size: 32, hidden: [16, 16], eval_every: 512, eval_episodes: 1}
+scales: {smoke: {}}
+";
+
 /// Checkpoints as often as makes sense, at steps that do not depend on a clock.
 const EVERY: &str = "--checkpoint-every 7x";
 
@@ -78,15 +88,22 @@ fn so_do_sac_and_sac_era() {
 }
 
 #[test]
+fn so_do_ppo_and_ppo_era() {
+    killed_and_resumed(ON_POLICY, seeded(13, 500, 3000));
+}
+
+#[test]
 fn as_many_jobs_as_one_likes() {
-    let folders = ["--jobs 1", "--jobs 2", "--jobs 7"].map(|jobs| {
-        let folder = Folder::with(SLOW);
-        assert_eq!(folder.reproduce(jobs).code, Some(0));
-        folder
-    });
-    let [one, two, seven] = folders.map(|folder| folder.stored());
-    assert_eq!(one, two);
-    assert_eq!(one, seven);
+    for yaml in [SLOW, ON_POLICY] {
+        let folders = ["--jobs 1", "--jobs 2", "--jobs 7"].map(|jobs| {
+            let folder = Folder::with(yaml);
+            assert_eq!(folder.reproduce(jobs).code, Some(0));
+            folder
+        });
+        let [one, two, seven] = folders.map(|folder| folder.stored());
+        assert_eq!(one, two);
+        assert_eq!(one, seven);
+    }
 }
 
 #[test]

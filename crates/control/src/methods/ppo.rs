@@ -156,7 +156,6 @@ pub(crate) struct Agent {
     /// The free numbers are the log standard deviations.
     nets: ActorCritic,
     streams: Streams,
-    gradients: LossGradients,
     /// Minibatches learned from.
     pub(crate) updates: u64,
     /// Passes over rollouts.
@@ -179,7 +178,6 @@ impl Agent {
             act_dim: spec.act_dim,
             nets: ActorCritic::new(params, spec, spec.act_dim, log_std, streams),
             streams,
-            gradients: LossGradients::default(),
             updates: 0,
             epochs: 0,
         }
@@ -222,12 +220,25 @@ impl Agent {
         if self.normalise_advantages {
             ppo_loss::normalise(&mut batch.advantage);
         }
-        let (act_dim, rows) = (self.act_dim, batch.log_prob.len());
-        let pass = self.nets.pass(&batch.obs, rows);
+        let pass = self.nets.pass(&batch.obs, batch.log_prob.len());
+        let (mut report, outputs) = self.differentiate(&pass.output, &pass.values, batch);
+        report.grad_norm = self.nets.descend(pass, &outputs, learning_rate);
+        self.updates += 1;
+        report
+    }
 
+    /// The losses of a minibatch, and how the whole loss changes with the means (the actor's output), the values and the log
+    /// standard deviations.
+    fn differentiate(
+        &self,
+        output: &[f32],
+        values: &[f64],
+        batch: &Minibatch,
+    ) -> (LossReport, OutputGradients) {
+        let (act_dim, rows) = (self.act_dim, batch.log_prob.len());
         // The policy's log-densities of the actions that were taken, with their derivatives.
-        let mut densities = Vec::with_capacity(pass.output.len());
-        let means = pass.output.chunks_exact(act_dim);
+        let mut densities = Vec::with_capacity(output.len());
+        let means = output.chunks_exact(act_dim);
         let mut log_prob = Vec::with_capacity(rows);
         for (mean, action) in means.zip(batch.action.chunks_exact(act_dim)) {
             let each = mean.iter().zip(&self.nets.free).zip(action);
@@ -240,16 +251,14 @@ impl Agent {
         let now = Now {
             log_prob: &log_prob,
             entropy: &vec![era::gaussian_entropy(&self.nets.free); rows],
-            value: &pass.values,
+            value: values,
         };
-        let mut report = self
-            .loss
-            .evaluate(Taken::of(batch), now, &mut self.gradients);
+        let mut gradients = LossGradients::default();
+        let report = self.loss.evaluate(Taken::of(batch), now, &mut gradients);
 
         // From log-densities and entropies on to means and log standard deviations.
-        let gradients = &self.gradients;
         let mut outputs = OutputGradients {
-            actor: Vec::with_capacity(pass.output.len()),
+            actor: Vec::with_capacity(output.len()),
             critic: gradients.value.iter().map(|slope| *slope as f32).collect(),
             free: vec![gradients.entropy * rows as f64; act_dim],
         };
@@ -263,9 +272,7 @@ impl Agent {
                 *free += slope * density.d_log_std;
             }
         }
-        report.grad_norm = self.nets.descend(pass, &outputs, learning_rate);
-        self.updates += 1;
-        report
+        (report, outputs)
     }
 
     /// The policy over visited states.

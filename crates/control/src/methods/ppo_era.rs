@@ -196,7 +196,6 @@ struct Agent {
     era: GaussianEra,
     nets: ActorCritic,
     streams: Streams,
-    gradients: LossGradients,
     updates: u64,
     epochs: u64,
 }
@@ -221,7 +220,6 @@ impl Agent {
             era,
             nets: ActorCritic::new(&common, spec, 2 * spec.act_dim, Vec::new(), streams),
             streams,
-            gradients: LossGradients::default(),
             updates: 0,
             epochs: 0,
             params: params.clone(),
@@ -291,9 +289,22 @@ impl Agent {
         if self.params.normalise_advantages {
             ppo_loss::normalise(&mut batch.advantage);
         }
+        let pass = self.nets.pass(&batch.obs, batch.log_prob.len());
+        let (mut report, outputs) = self.differentiate(&pass.output, &pass.values, batch);
+        report.grad_norm = self.nets.descend(pass, &outputs, learning_rate);
+        self.updates += 1;
+        report
+    }
+
+    /// The losses of a minibatch, and how the whole loss changes with the actor's output and the values.
+    fn differentiate(
+        &self,
+        output: &[f32],
+        values: &[f64],
+        batch: &Minibatch,
+    ) -> (LossReport, OutputGradients) {
         let (act_dim, rows) = (self.act_dim, batch.log_prob.len());
-        let pass = self.nets.pass(&batch.obs, rows);
-        let Heads { mean, raw, log_std } = self.heads(&pass.output);
+        let Heads { mean, raw, log_std } = self.heads(output);
 
         // Log-densities of the actions that were taken and entropies, with their derivatives.
         let each = mean.iter().zip(&log_std).zip(&batch.action);
@@ -312,14 +323,12 @@ impl Agent {
         let now = Now {
             log_prob: &log_prob,
             entropy: &entropy,
-            value: &pass.values,
+            value: values,
         };
-        let mut report = self
-            .loss
-            .evaluate(Taken::of(batch), now, &mut self.gradients);
+        let mut gradients = LossGradients::default();
+        let report = self.loss.evaluate(Taken::of(batch), now, &mut gradients);
 
         // From log-densities and entropies on to means and log standard deviations, and through the activation.
-        let gradients = &self.gradients;
         let mut of_mean = Vec::with_capacity(mean.len());
         let mut of_log_std = Vec::with_capacity(mean.len());
         for (slope, row) in gradients
@@ -346,9 +355,7 @@ impl Agent {
                 .actor
                 .extend(mean.iter().chain(raw).map(|slope| *slope as f32));
         }
-        report.grad_norm = self.nets.descend(pass, &outputs, learning_rate);
-        self.updates += 1;
-        report
+        (report, outputs)
     }
 
     /// The policy over visited states.
@@ -426,3 +433,6 @@ impl PpoDistribution {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
