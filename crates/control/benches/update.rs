@@ -100,7 +100,7 @@ fn update(c: &mut Criterion) {
         sac_era::Agent::new(params, spec, streams).expect("the defaults are feasible")
     };
     updates!(group, "sac-era", sac_era::SacEraParams, era);
-    // What a learned compensation costs: the policy's entropy over the batch, in closed form or by quadrature.
+    // What a learned compensation costs: the policy's entropy over the batch, exact or from one action a state.
     for (name, distribution) in [
         ("truncated-normal", sac_era::Distribution::TruncatedNormal),
         ("tanh-normal", sac_era::Distribution::TanhNormal),

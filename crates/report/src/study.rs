@@ -49,8 +49,12 @@ impl Study {
         for ((_, method), params) in &groups {
             varying.entry(method).or_default().extend(differing(params));
         }
+        let telling: BTreeMap<&str, Vec<&str>> = varying
+            .iter()
+            .map(|(method, names)| (*method, self.telling(method, names)))
+            .collect();
         let labels = |write: Write| -> Vec<String> {
-            let label = |cell: &Cell| label(cell, &varying[cell.method.as_str()], write);
+            let label = |cell: &Cell| label(cell, &telling[cell.method.as_str()], write);
             self.cells.iter().map(label).collect()
         };
         let (short, full) = (labels(in_short), labels(in_full));
@@ -61,15 +65,49 @@ impl Study {
             full
         }
     }
+
+    /// The names out of `varying` that are enough to tell a method's configurations apart, choices before numbers: of a
+    /// temperature that is learned from 1 or fixed at 0.01 only the choice.
+    fn telling<'s>(&self, method: &str, varying: &BTreeSet<&'s str>) -> Vec<&'s str> {
+        let cells = self.cells.iter().filter(|cell| cell.method == method);
+        let params: Vec<&Params> = cells.map(|cell| &cell.params).collect();
+        let distinct = |names: &[&str]| {
+            let values = |params: &Params| -> Vec<String> {
+                let value = |name: &&str| params.get(*name).map(ToString::to_string);
+                names
+                    .iter()
+                    .map(|name| value(name).unwrap_or_default())
+                    .collect()
+            };
+            params
+                .iter()
+                .map(|params| values(params))
+                .collect::<BTreeSet<_>>()
+                .len()
+        };
+        let is_choice = |name: &&&str| {
+            let mut values = params.iter().filter_map(|params| params.get(**name));
+            values.all(serde_json::Value::is_string)
+        };
+        let (choices, others): (Vec<&&str>, Vec<&&str>) = varying.iter().partition(is_choice);
+        let mut telling: Vec<&str> = Vec::new();
+        for name in choices.into_iter().chain(others) {
+            let more = [telling.as_slice(), &[*name]].concat();
+            if distinct(&more) > distinct(&telling) {
+                telling = more;
+            }
+        }
+        telling
+    }
 }
 
-/// Writes a parameter, given all names that differ and its value.
-type Write = fn(&str, &BTreeSet<&str>, &serde_json::Value) -> String;
+/// Writes a parameter, given all names that a label has and its value.
+type Write = fn(&str, &[&str], &serde_json::Value) -> String;
 
-fn label(cell: &Cell, varying: &BTreeSet<&str>, write: Write) -> String {
-    let values: Vec<String> = varying
+fn label(cell: &Cell, names: &[&str], write: Write) -> String {
+    let values: Vec<String> = names
         .iter()
-        .filter_map(|name| Some(write(name, varying, cell.params.get(*name)?)))
+        .filter_map(|name| Some(write(name, names, cell.params.get(*name)?)))
         .collect();
     match values.as_slice() {
         [] => cell.method.clone(),
@@ -77,17 +115,17 @@ fn label(cell: &Cell, varying: &BTreeSet<&str>, write: Write) -> String {
     }
 }
 
-fn in_full(name: &str, _varying: &BTreeSet<&str>, value: &serde_json::Value) -> String {
+fn in_full(name: &str, _names: &[&str], value: &serde_json::Value) -> String {
     format!("{name}={}", shown(value))
 }
 
 /// A choice is its word alone; of another parameter's name the first word is enough where no other begins with it.
-fn in_short(name: &str, varying: &BTreeSet<&str>, value: &serde_json::Value) -> String {
+fn in_short(name: &str, names: &[&str], value: &serde_json::Value) -> String {
     if let serde_json::Value::String(word) = value {
         return word.clone();
     }
     let first = |name: &str| name.split('_').next().unwrap_or_default().to_owned();
-    let alike = varying
+    let alike = names
         .iter()
         .filter(|other| first(other) == first(name))
         .count();

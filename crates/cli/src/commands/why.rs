@@ -18,7 +18,10 @@ pub(crate) fn run(
 ) -> Result<(), Fault> {
     let index = match find(part, &chosen.cells) {
         Ok(index) => index,
-        Err(fault) => return why_skipped(part, chosen, out).unwrap_or(Err(fault)),
+        Err(fault @ Fault::NoCell(_)) => {
+            return why_skipped(part, chosen, out).unwrap_or(Err(fault));
+        }
+        Err(fault) => return Err(fault),
     };
     let (planned, standing) = (&chosen.cells[index], &standings[index]);
     let plan = &chosen.plans[planned.plan];

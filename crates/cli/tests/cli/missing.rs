@@ -25,6 +25,10 @@ fn cells_that_cannot_be_run_are_skipped_where_the_scale_says_so() {
     let why = folder.reproduce("--why absent.mock-sgd.s1");
     assert_eq!(why.code, Some(0));
     insta::assert_snapshot!("missing_why", why.out);
+    // `s1` is in the name of a cell that is not skipped.
+    let other = folder.reproduce("--why mock-sgd.s1").out;
+    assert!(other.starts_with("mock_steps"), "{other}");
+    assert_eq!(folder.reproduce("--why mock-sgd").code, Some(3));
     let report = folder.era("report --suite mock");
     assert_eq!(report.code, Some(0));
     assert!(report.err.contains("cargo xtask setup mock-part"));

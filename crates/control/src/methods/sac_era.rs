@@ -257,7 +257,8 @@ impl Agent {
             return Vec::new();
         };
         let (mean, log_std) = distribution(&self.era, &self.nets.actor, obs);
-        let entropies = self.params.distribution.entropy(mean, log_std);
+        let mut rng = self.streams.at("compensation", self.updates);
+        let entropies = self.params.distribution.entropy(mean, log_std, &mut rng);
         let entropy = entropies.mean().into_scalar::<f32>();
         let target = self.target_entropy();
         let next = delta.descend(f64::from(entropy), target, self.params.compensation_lr);

@@ -99,6 +99,11 @@ pub(super) fn text(size: i32, colour: RGBColor, h: HPos, v: VPos) -> TextStyle<'
     .pos(Pos::new(h, v))
 }
 
+/// About how wide words of `size` points are, in points: a character takes a little more than half its height.
+pub(super) fn text_width(words: &str, size: i32) -> i32 {
+    words.chars().count() as i32 * size * 11 / 20
+}
+
 /// Draws a figure of this size in points; `note` is its first line.
 pub(super) fn sheet(
     width: i32,

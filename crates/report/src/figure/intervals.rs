@@ -5,7 +5,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::draw::{
     Area, COLUMN, Drawing, Drawn, GRID, INK, NORMAL, POINT, SMALL, colour, gap, reason, sheet,
-    text, tick,
+    text, text_width, tick,
 };
 use crate::analysis::{Analysis, Comparison, Pair};
 
@@ -36,6 +36,14 @@ pub(super) fn improvement(analysis: &Analysis<'_>) -> Drawn<Drawing> {
         for (at, pair) in analysis.pairs.iter().enumerate() {
             let heading = format!("{} over {}", pair.left, pair.right);
             let style = text(SMALL, INK, HPos::Left, VPos::Center);
+            // Long names reach over the lines of the axis.
+            let (end, half) = (4 + text_width(&heading, SMALL), LINE / 2);
+            let behind = [
+                (4 * POINT, (y - half) * POINT),
+                (end * POINT, (y + half) * POINT),
+            ];
+            area.draw(&Rectangle::new(behind, WHITE.filled()))
+                .map_err(reason)?;
             area.draw(&Text::new(heading, (4 * POINT, y * POINT), style))
                 .map_err(reason)?;
             y += LINE;

@@ -4,7 +4,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::draw::{Area, DASH, Drawn, INK, POINT, SMALL, colour, marker, reason, text};
+use super::draw::{Area, DASH, Drawn, INK, POINT, SMALL, colour, marker, reason, text, text_width};
 
 /// Height of a row, in points.
 const ROW: i32 = 12;
@@ -43,9 +43,8 @@ pub(super) struct Legend<'a> {
 impl<'a> Legend<'a> {
     /// The legend of a figure of this width in points.
     pub(super) fn new(keys: &'a [Key], width: i32) -> Self {
-        let lengths = keys.iter().map(|key| key.label.chars().count());
-        // A character takes a little more than half its height.
-        let cell = SIGN + lengths.max().unwrap_or(1) as i32 * SMALL * 11 / 20;
+        let labels = keys.iter().map(|key| text_width(&key.label, SMALL));
+        let cell = SIGN + labels.max().unwrap_or(0);
         let per_row = (width / cell).clamp(1, keys.len().max(1) as i32);
         Self {
             keys,

@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::draw::{
     Area, COLUMN, DASH, Drawing, Drawn, GRID, INK, NORMAL, PAGE, POINT, SMALL, colour, gap, marker,
-    reason, sheet, text, tick,
+    reason, sheet, text, text_width, tick,
 };
 use super::legend::{Key, Legend};
 
@@ -161,11 +161,9 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, setting: Setting) -> Drawn<()> {
     let (left, right, top) = (setting.left * POINT, 8 * POINT, 15 * POINT);
     let x_labels = if setting.x_label { 23 } else { 12 };
     let width = area.dim_in_pixel().0 as i32;
-    let middle = match setting.title {
-        // Longer than its panel is wide: it takes the room of the labels too.
-        SMALL => width / 2,
-        _ => (left + width - right) / 2,
-    };
+    // A title that is wider than its axis takes the room of the labels too.
+    let half = text_width(&panel.title, setting.title) * POINT / 2;
+    let middle = ((left + width - right) / 2).min(width - half);
     area.draw(&Text::new(
         panel.title.clone(),
         (middle, top / 2),

@@ -190,6 +190,60 @@ fn further_axes_become_part_of_the_method() {
     );
 }
 
+/// A learned temperature that starts at 1 and two fixed ones; a choice and a number for `sac-era`.
+#[test]
+fn labels_say_what_tells_methods_apart_and_no_more() {
+    let mut bench = Bench::new(&[], &[], 0);
+    let configurations = [
+        (
+            "sac",
+            serde_json::json!({"alpha_init": 1.0, "temperature": "learned"}),
+        ),
+        (
+            "sac",
+            serde_json::json!({"alpha_init": 0.01, "temperature": "fixed"}),
+        ),
+        (
+            "sac-era",
+            serde_json::json!({"target_entropy_per_dim": -0.5, "compensation": "none"}),
+        ),
+        (
+            "sac-era",
+            serde_json::json!({"target_entropy_per_dim": 0.5, "compensation": "none"}),
+        ),
+        (
+            "sac-era",
+            serde_json::json!({"target_entropy_per_dim": 0.0, "compensation": "learned"}),
+        ),
+    ];
+    for (method, params) in configurations {
+        let params: Params = serde_json::from_value(params).unwrap();
+        bench
+            .study
+            .cells
+            .push(cell("mini/reacher", method, 0, params));
+    }
+    bench.run_all();
+    let report = bench.build();
+    let table = text(&report, "control/control-entropy.tex");
+    for label in [
+        "sac (learned) &",
+        "sac (fixed) &",
+        "sac-era (none, target=-0.5) &",
+        "sac-era (none, target=0.5) &",
+        "sac-era (learned, target=0) &",
+    ] {
+        assert!(table.contains(label), "{label}: {table}");
+    }
+    // The labels are long: the table is set smaller.
+    assert!(table.contains(r"\footnotesize"), "{table}");
+    let numbers = text(&report, "control/numbers.tex");
+    assert!(
+        numbers.contains("SacEraNoneTargetMinusZeroPointFiveEntropy}"),
+        "{numbers}"
+    );
+}
+
 #[test]
 fn the_smoke_scale_is_said_everywhere() {
     let mut bench = Bench::new(&["mini/reacher"], &["sac", "sac-era"], 2).with_figures();
