@@ -1,4 +1,8 @@
-//! `cargo xtask bench`: the criterion benchmarks.
+//! `cargo xtask bench`: the criterion benchmarks, and other libraries beside our own.
+
+mod peers;
+mod python;
+mod table;
 
 use std::process::ExitCode;
 
@@ -13,13 +17,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "*")]
     bench: String,
 
+    /// Compare speeds with other libraries, one after the other (`baselines/peers`; installs 6 GB once)
+    #[arg(long, conflicts_with_all = ["bench", "criterion"])]
+    peers: bool,
+
     /// What criterion gets, for example a part of a benchmark's name
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     criterion: Vec<String>,
 }
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<ExitCode, Failure> {
-    let Args { bench, criterion } = args;
+    let Args {
+        bench,
+        peers,
+        criterion,
+    } = args;
+    if *peers {
+        return peers::run(sh);
+    }
     let features = era::features(sh, "era-cli");
     // The whole workspace even for one file: chosen packages would resolve other features, and compile burn again.
     cmd!(
