@@ -124,29 +124,49 @@ fn update(c: &mut Criterion) {
     group.finish();
 }
 
-/// Environment steps a second of a whole run, one update a step, without evaluations: as the run itself records it.
+/// Environment steps a second of whole runs, without evaluations: as the runs themselves record it.
 fn training(c: &mut Criterion) {
     let info = era_envs::tasks().find(|info| info.spec.name == HALF_CHEETAH.name && info.available);
     let task = info.map_or("mini/reacher", |info| info.spec.name);
     let mut group = c.benchmark_group("step");
     group.sample_size(10);
-    for method in era_control::suite().methods {
-        group.bench_function(format!("{task}/2x256/{}", method.name()), |b| {
+    let mut measure = |name: &str, method: &'static dyn Method, given: serde_json::Value| {
+        let given: Params = serde_json::from_value(given).expect("an object");
+        group.bench_function(format!("{task}/{name}/{}", method.name()), |b| {
             b.iter_custom(|steps| {
-                let times: f64 = (0..steps).map(|_| seconds_per_step(method, task)).sum();
-                Duration::from_secs_f64(times)
+                let times = (0..steps).map(|_| seconds_per_step(method, task, &given));
+                Duration::from_secs_f64(times.sum())
             });
         });
+    };
+    for method in era_control::suite().methods {
+        if method.name().starts_with("ppo") {
+            // As in `baselines/peers/ppo_speed.py`: three rollouts of 8 environments; and CleanRL's one environment.
+            for (name, environments) in [("2x64", 8), ("2x64/one-environment", 1)] {
+                let rollout = 2048 * environments;
+                let given = serde_json::json!({
+                    "steps": 3 * rollout, "num_envs": environments, "eval_every": rollout, "eval_episodes": 1,
+                });
+                measure(name, method, given);
+            }
+            continue;
+        }
+        // 500 steps with one update each after 100 random ones.
+        let mut given = serde_json::json!({
+            "steps": 600, "learning_starts": 100, "eval_every": 100, "eval_episodes": 1,
+        });
+        measure("2x256", method, given.clone());
+        if method.name() == "sac" {
+            // As in `baselines/peers/sac_speed.py`.
+            given["layer_norm"] = false.into();
+            measure("2x256/plain", method, given);
+        }
     }
     group.finish();
 }
 
-/// Trains for 500 steps after 100 random ones and gives the shortest mean time of 100 steps.
-fn seconds_per_step(method: &dyn Method, task: &str) -> f64 {
-    let given = serde_json::json!({
-        "steps": 600, "learning_starts": 100, "eval_every": 100, "eval_episodes": 1,
-    });
-    let given: Params = serde_json::from_value(given).expect("an object");
+/// Trains and gives the shortest mean time of a step between two evaluations, the first stretch left out.
+fn seconds_per_step(method: &dyn Method, task: &str, given: &Params) -> f64 {
     let cell = Cell {
         format: cell::CELL_FORMAT,
         suite: "control".to_owned(),
@@ -155,7 +175,7 @@ fn seconds_per_step(method: &dyn Method, task: &str) -> f64 {
         revision: method.revision(),
         seed: 0,
         engine: "flex".to_owned(),
-        params: method.resolve(task, &given).expect("valid parameters"),
+        params: method.resolve(task, given).expect("valid parameters"),
         inputs: BTreeMap::new(),
     };
     let dir = tempfile::tempdir().expect("a folder");
@@ -175,9 +195,9 @@ fn seconds_per_step(method: &dyn Method, task: &str) -> f64 {
         let row = rows
             .iter()
             .find(|row| row[0] == "speed/env_steps_per_second")?;
-        (line["step"].as_u64()? > 100).then_some(row[2].as_f64()?)
+        row[2].as_f64()
     };
-    let speeds = timings.lines().filter_map(speed);
+    let speeds = timings.lines().skip(1).filter_map(speed);
     1.0 / speeds.fold(0.0, f64::max)
 }
 

@@ -30,8 +30,8 @@ struct Comparison {
 
 const COMPARISONS: [Comparison; 2] = [
     Comparison {
-        title: "SAC, 2x256, batch 256, one update a step (ours with LayerNorm in the critics)",
-        ours: "step/gym/half-cheetah/2x256/sac",
+        title: "SAC, 2x256, batch 256, one update a step",
+        ours: "step/gym/half-cheetah/2x256/plain/sac",
         script: "sac_speed.py",
         libraries: &["sb3", "sbx"],
     },
