@@ -42,10 +42,10 @@ impl Distribution {
         }
     }
 
-    /// What a learned compensation takes for the entropy of each state, in nats, `[B, 1]`: exact for the truncated normal. A
-    /// tanh-normal has no closed form, and quadrature makes every update half as long again (2.3 ms on top of 4.9, here 0.3; measured
-    /// at 256 states, 6 dimensions and layers of 256); the negative log-density of one action a state is free of bias,
-    /// and the batch and the small learning rate average its noise out.
+    /// What a learned compensation takes for the entropy of each state, in nats, `[B, 1]`: exact for the truncated
+    /// normal. A tanh-normal has no closed form, and quadrature makes every update half as long again (2.3 ms on top of
+    /// 4.9, here 0.3; measured at 256 states, 6 dimensions and layers of 256); the negative log-density of one action a
+    /// state is free of bias, and the batch and the small learning rate average its noise out.
     pub(super) fn entropy(
         self,
         mean: Tensor<2>,
