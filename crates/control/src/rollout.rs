@@ -91,7 +91,12 @@ impl Rollouts {
         params: &Common<'_>,
         streams: Streams,
     ) -> Result<Self, TrainError> {
-        let mut envs = Vector::make(task, params.num_envs).map_err(|error| failed(&error))?;
+        let envs = Vector::make(task, params.num_envs).map_err(|error| failed(&error))?;
+        Self::over(envs, params, streams)
+    }
+
+    /// Begins the first episodes of environments that are there.
+    fn over(mut envs: Vector, params: &Common<'_>, streams: Streams) -> Result<Self, TrainError> {
         envs.reset(first_state(streams, params.num_envs))
             .map_err(|error| failed(&error))?;
         let spec = envs.spec();
@@ -169,8 +174,15 @@ impl Rollouts {
         experience.action.extend_from_slice(&actions.action);
         experience.log_prob.extend_from_slice(&actions.log_prob);
         self.clipped.clear();
-        self.clipped
-            .extend(actions.action.iter().map(|a| a.clamp(-1.0, 1.0)));
+        // An infinite action is for the environment to refuse, and not to be taken for 1.
+        let clip = |a: &f32| {
+            if a.is_infinite() {
+                *a
+            } else {
+                a.clamp(-1.0, 1.0)
+            }
+        };
+        self.clipped.extend(actions.action.iter().map(clip));
         let outside = actions.action.iter().filter(|a| a.abs() > 1.0).count();
         experience.clipped += outside as u64;
 
@@ -356,3 +368,6 @@ fn gather<T: Copy>(from: &[T], width: usize, rows: &[usize], to: &mut Vec<T>) {
         to.extend_from_slice(&from[row * width..(row + 1) * width]);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,36 @@ fn each_fault_costs_its_own_cell() {
     }
 }
 
+/// Not the mock: a policy whose step leaves the finite numbers, on and off policy.
+#[test]
+fn real_trainings_that_diverge_are_recorded() {
+    let folder = Folder::with(
+        "
+suite: control
+about: steps that are far too long
+matrix: {task: mini/point-mass, method: [ppo, sac], seed: 1}
+params: {steps: 400, hidden: [16, 16], eval_every: 100, eval_episodes: 1}
+scales: {smoke: {}}
+overrides:
+  - {match: {method: ppo}, params: {learning_rate: 1.0e+30, rollout_steps: 100, minibatch_size: 50}}
+  - {match: {method: sac}, params: {critic_lr: 1.0e+30, learning_starts: 100, batch_size: 16}}
+",
+    );
+    let ended = folder.reproduce("--jobs 2");
+    assert_eq!(ended.code, Some(4), "{}", ended.err);
+    for method in [".ppo.", ".sac."] {
+        let status = &run_json(&folder.cell(method))["status"];
+        assert_eq!(status["kind"], "diverged", "{method}: {status}");
+        let reason = status["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("is not finite at step 1")
+                || reason.contains("is not finite at step 2"),
+            "{reason}"
+        );
+        assert!(ended.out.contains(reason), "{}", ended.out);
+    }
+}
+
 #[test]
 fn failed_cells_are_listed_explained_and_tried_again() {
     let folder = Folder::with(
