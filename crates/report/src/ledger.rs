@@ -331,8 +331,8 @@ mod tests {
             "AblationsHZeroSacEraKZeroPointTwoFive"
         );
         assert_eq!(
-            macro_name(&["sac-era (learned, target=-0.5)"]),
-            "SacEraLearnedTargetMinusZeroPointFive"
+            macro_name(&["sac-era (learned, target_entropy=-0.5)"]),
+            "SacEraLearnedTargetEntropyMinusZeroPointFive"
         );
         let odd = macro_name(&["ä_b", "50%\\input{x}"]);
         assert!(odd.chars().all(|c| c.is_ascii_alphabetic()), "{odd}");

@@ -36,7 +36,7 @@ impl From<&Plan> for Study {
 impl Study {
     /// What a cell's method is called in this study: its name, and in brackets the parameters that differ between
     /// cells of the same method and task (the further axes of a matrix), as short as they can be told apart:
-    /// `sac-era (learned, target=-0.5)`.
+    /// `sac-era (learned, target_entropy=-0.5)`.
     pub(crate) fn labels(&self) -> Vec<String> {
         let mut groups: BTreeMap<(&str, &str), Vec<&Params>> = BTreeMap::new();
         for cell in &self.cells {
@@ -101,13 +101,13 @@ impl Study {
     }
 }
 
-/// Writes a parameter, given all names that a label has and its value.
-type Write = fn(&str, &[&str], &serde_json::Value) -> String;
+/// Writes a parameter, given its name and its value.
+type Write = fn(&str, &serde_json::Value) -> String;
 
 fn label(cell: &Cell, names: &[&str], write: Write) -> String {
     let values: Vec<String> = names
         .iter()
-        .filter_map(|name| Some(write(name, names, cell.params.get(*name)?)))
+        .filter_map(|name| Some(write(name, cell.params.get(*name)?)))
         .collect();
     match values.as_slice() {
         [] => cell.method.clone(),
@@ -115,26 +115,20 @@ fn label(cell: &Cell, names: &[&str], write: Write) -> String {
     }
 }
 
-fn in_full(name: &str, _names: &[&str], value: &serde_json::Value) -> String {
+fn in_full(name: &str, value: &serde_json::Value) -> String {
     format!("{name}={}", shown(value))
 }
 
-/// A choice is its word alone; of another parameter's name the first word is enough where no other begins with it.
-fn in_short(name: &str, names: &[&str], value: &serde_json::Value) -> String {
-    if let serde_json::Value::String(word) = value {
-        return word.clone();
+/// A choice is its word alone; another parameter's name goes without its unit.
+fn in_short(name: &str, value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(word) => word.clone(),
+        value => format!(
+            "{}={}",
+            name.strip_suffix("_per_dim").unwrap_or(name),
+            shown(value)
+        ),
     }
-    let first = |name: &str| name.split('_').next().unwrap_or_default().to_owned();
-    let alike = names
-        .iter()
-        .filter(|other| first(other) == first(name))
-        .count();
-    let name = if alike == 1 {
-        first(name)
-    } else {
-        name.to_owned()
-    };
-    format!("{name}={}", shown(value))
 }
 
 /// Names of the parameters that do not have the same value everywhere.

@@ -185,7 +185,8 @@ fn further_axes_become_part_of_the_method() {
     bench.run_all();
     let summary = bench.build().summary(80);
     assert!(
-        summary.contains("sac-era (target=0.25)") && summary.contains("sac-era (target=0.5)"),
+        summary.contains("sac-era (target_entropy=0.25)")
+            && summary.contains("sac-era (target_entropy=0.5)"),
         "{summary}"
     );
 }
@@ -229,9 +230,9 @@ fn labels_say_what_tells_methods_apart_and_no_more() {
     for label in [
         "sac (learned) &",
         "sac (fixed) &",
-        "sac-era (none, target=-0.5) &",
-        "sac-era (none, target=0.5) &",
-        "sac-era (learned, target=0) &",
+        "sac-era (none, target_entropy=-0.5) &",
+        "sac-era (none, target_entropy=0.5) &",
+        "sac-era (learned, target_entropy=0) &",
     ] {
         assert!(table.contains(label), "{label}: {table}");
     }
@@ -239,7 +240,7 @@ fn labels_say_what_tells_methods_apart_and_no_more() {
     assert!(table.contains(r"\footnotesize"), "{table}");
     let numbers = text(&report, "control/numbers.tex");
     assert!(
-        numbers.contains("SacEraNoneTargetMinusZeroPointFiveEntropy}"),
+        numbers.contains("SacEraNoneTargetEntropyMinusZeroPointFiveEntropy}"),
         "{numbers}"
     );
 }
