@@ -88,4 +88,4 @@ pub use gaussian::{
 };
 pub use real::Real;
 pub use tanh_normal::TanhNormal;
-pub use truncated::{TruncatedNormal, WithGradient};
+pub use truncated::{Columns, Densities, TruncatedNormal, WithGradient};

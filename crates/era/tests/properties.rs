@@ -1,8 +1,8 @@
 //! What is promised, for any input: and what is not, shown by example.
 
 use era::{
-    Compensation, ENTROPY_OF_UNIT_NORMAL, Error, GaussianEra, GaussianEraConfig, LearnedDelta,
-    TanhNormal, TruncatedNormal, gaussian_entropy,
+    Compensation, Densities, ENTROPY_OF_UNIT_NORMAL, Error, GaussianEra, GaussianEraConfig,
+    LearnedDelta, TanhNormal, TruncatedNormal, gaussian_entropy,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -398,4 +398,29 @@ fn a_configuration_is_read_strictly() {
     );
     let unknown = text.replacen("action_dim", "action_dims", 1);
     assert!(serde_json::from_str::<GaussianEraConfig>(&unknown).is_err());
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Whole blocks and rests alike, bit for bit; what stood there before does not matter.
+    #[test]
+    fn densities_are_those_of_each_dimension(
+        rows in vec((-4.0..4.0_f64, -8.0..0.5_f64, -1.0..1.0_f64), 1..100), stale in 0..200_usize,
+    ) {
+        let policy = TruncatedNormal::default();
+        let column = |pick: fn(&(f64, f64, f64)) -> f64| rows.iter().map(pick).collect::<Vec<f64>>();
+        let mut found = Densities::default();
+        found.resize(stale);
+        policy.densities(&column(|row| row.0), &column(|row| row.1), &column(|row| row.2), &mut found);
+        prop_assert_eq!(found.log_prob.value.len(), rows.len());
+        for (at, (mean, log_std, action)) in rows.into_iter().enumerate() {
+            let expected = [policy.log_prob(mean, log_std, action), policy.entropy(mean, log_std)];
+            for (columns, expected) in [&found.log_prob, &found.entropy].into_iter().zip(expected) {
+                prop_assert_eq!(columns.value[at], expected.value);
+                prop_assert_eq!(columns.d_mean[at], expected.d_mean);
+                prop_assert_eq!(columns.d_log_std[at], expected.d_log_std);
+            }
+        }
+    }
 }

@@ -25,3 +25,4 @@ pub use kernels::Activation;
 pub use layer::{Dense, Norm};
 pub use mlp::{Head, Mlp, MlpConfig};
 pub use ops::square_sum;
+pub use simd::vectorised;

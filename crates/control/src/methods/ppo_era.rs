@@ -3,13 +3,13 @@
 //! There is no official code; `docs/algorithms/ppo-era.md` says what is known of it, what is recorded and what was decided
 //! here.
 
-use era::{Compensation, GaussianEra, GaussianEraConfig, TruncatedNormal, WithGradient};
+use era::{Compensation, Densities, GaussianEra, GaussianEraConfig, TruncatedNormal};
 use era_envs::Spec;
 use era_harness::method::{self, ParamSet};
 use era_harness::run::{Checkpoint, Run};
 use era_harness::seed::Streams;
 use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
-use era_nn::{standard_normal, standard_uniform};
+use era_nn::{standard_normal, standard_uniform, vectorised};
 use rand_chacha::ChaCha8Rng;
 
 use crate::actor_critic::{ActorCritic, OutputGradients};
@@ -254,16 +254,8 @@ impl Agent {
             &mut actions.action,
         );
         actions.log_prob.clear();
-        let drawn = mean.iter().zip(&log_std).zip(&actions.action);
-        let each: Vec<f64> = drawn
-            .map(|((mean, log_std), action)| {
-                distribution
-                    .density(*mean, *log_std, f64::from(*action))
-                    .0
-                    .value
-            })
-            .collect();
-        let rows = each.chunks_exact(self.act_dim);
+        let densities = distribution.densities(&mean, &log_std, &actions.action);
+        let rows = densities.log_prob.value.chunks_exact(self.act_dim);
         actions
             .log_prob
             .extend(rows.map(|row| row.iter().sum::<f64>()));
@@ -303,44 +295,35 @@ impl Agent {
         values: &[f64],
         batch: &Minibatch,
     ) -> (LossReport, OutputGradients) {
-        let (act_dim, rows) = (self.act_dim, batch.log_prob.len());
+        let act_dim = self.act_dim;
         let Heads { mean, raw, log_std } = self.heads(output);
 
         // Log-densities of the actions that were taken and entropies, with their derivatives.
-        let each = mean.iter().zip(&log_std).zip(&batch.action);
-        let densities: Vec<(WithGradient, WithGradient)> = each
-            .map(|((mean, log_std), action)| {
-                let action = f64::from(*action);
-                self.params.distribution.density(*mean, *log_std, action)
-            })
-            .collect();
-        let mut log_prob = Vec::with_capacity(rows);
-        let mut entropy = Vec::with_capacity(rows);
-        for row in densities.chunks_exact(act_dim) {
-            log_prob.push(row.iter().map(|(density, _)| density.value).sum());
-            entropy.push(row.iter().map(|(_, entropy)| entropy.value).sum());
-        }
+        let distribution = self.params.distribution;
+        let Densities { log_prob, entropy } =
+            distribution.densities(&mean, &log_std, &batch.action);
+        let over_dims = |column: &[f64]| -> Vec<f64> {
+            let rows = column.chunks_exact(act_dim);
+            rows.map(|row| row.iter().sum()).collect()
+        };
         let now = Now {
-            log_prob: &log_prob,
-            entropy: &entropy,
+            log_prob: &over_dims(&log_prob.value),
+            entropy: &over_dims(&entropy.value),
             value: values,
         };
         let mut gradients = LossGradients::default();
         let report = self.loss.evaluate(Taken::of(batch), now, &mut gradients);
 
         // From log-densities and entropies on to means and log standard deviations, and through the activation.
-        let mut of_mean = Vec::with_capacity(mean.len());
-        let mut of_log_std = Vec::with_capacity(mean.len());
-        for (slope, row) in gradients
-            .log_prob
-            .iter()
-            .zip(densities.chunks_exact(act_dim))
-        {
-            for (density, entropy) in row {
-                of_mean.push(slope * density.d_mean + gradients.entropy * entropy.d_mean);
-                of_log_std.push(slope * density.d_log_std + gradients.entropy * entropy.d_log_std);
-            }
-        }
+        let chain = |of_log_prob: &[f64], of_entropy: &[f64]| -> Vec<f64> {
+            let each = of_log_prob.iter().zip(of_entropy).zip(0..);
+            each.map(|((density, entropy), at)| {
+                gradients.log_prob[at / act_dim] * density + gradients.entropy * entropy
+            })
+            .collect()
+        };
+        let of_mean = chain(&log_prob.d_mean, &entropy.d_mean);
+        let of_log_std = chain(&log_prob.d_log_std, &entropy.d_log_std);
         let mut of_raw = vec![0.0; raw.len()];
         self.era.log_std_vjp(&raw, &of_log_std, &mut of_raw);
         let mut outputs = OutputGradients {
@@ -405,21 +388,29 @@ impl PpoDistribution {
         }
     }
 
-    /// The log-density of one dimension at `action` and its entropy.
-    fn density(self, mean: f64, log_std: f64, action: f64) -> (WithGradient, WithGradient) {
+    /// Log-densities of actions and entropies, one of each a dimension.
+    fn densities(self, mean: &[f64], log_std: &[f64], action: &[f32]) -> Densities {
+        let action: Vec<f64> = action.iter().copied().map(f64::from).collect();
+        let mut densities = Densities::default();
         match self {
             Self::Normal => {
-                let entropy = WithGradient {
-                    value: era::gaussian_entropy(&[log_std]),
-                    d_mean: 0.0,
-                    d_log_std: 1.0,
-                };
-                (normal::log_prob(mean, log_std, action), entropy)
+                densities.resize(mean.len());
+                let Densities { log_prob, entropy } = &mut densities;
+                for (at, action) in action.into_iter().enumerate() {
+                    let density = normal::log_prob(mean[at], log_std[at], action);
+                    log_prob.value[at] = density.value;
+                    log_prob.d_mean[at] = density.d_mean;
+                    log_prob.d_log_std[at] = density.d_log_std;
+                    entropy.value[at] = era::gaussian_entropy(&[log_std[at]]);
+                    entropy.d_log_std[at] = 1.0;
+                }
             }
-            Self::TruncatedNormal => {
-                TruncatedNormal::default().log_prob_and_entropy(mean, log_std, action)
-            }
+            Self::TruncatedNormal => vectorised(
+                #[inline(always)]
+                || TruncatedNormal::default().densities(mean, log_std, &action, &mut densities),
+            ),
         }
+        densities
     }
 
     /// The action that is most likely.
