@@ -12,6 +12,8 @@ pub const TABLES: &[&str] = &["control-returns", "control-entropy", "control-pai
 
 /// Characters of a method's label from which on tables are set smaller, so that they fit a column of the paper.
 const LONG: usize = 25;
+/// From so many on, smaller still.
+const VERY_LONG: usize = 36;
 
 /// What every table is told.
 #[derive(Serialize)]
@@ -136,9 +138,13 @@ pub(crate) fn table(
 fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'a, T> {
     let study = analysis.board.study;
     let label = format!("{}-{name}-{}", study.experiment, analysis.scale);
-    let mut methods = analysis.board.methods.iter();
-    let long = methods.any(|method| method.chars().count() >= LONG);
-    let size = if long { r"\footnotesize" } else { r"\small" };
+    let methods = analysis.board.methods.iter();
+    let longest = methods.map(|method| method.chars().count()).max();
+    let size = match longest.unwrap_or(0) {
+        0..LONG => r"\small",
+        LONG..VERY_LONG => r"\footnotesize",
+        _ => r"\scriptsize",
+    };
     Context {
         header: minijinja::Value::from_safe_string(
             template::header(analysis).trim_end().to_owned(),

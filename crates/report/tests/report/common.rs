@@ -22,6 +22,8 @@ fn registry() -> Vec<Suite> {
         &Scripted("sac"),
         &Scripted("sac-era"),
         &Scripted("sac-no-entropy"),
+        &Scripted("ppo"),
+        &Scripted("ppo-era"),
         &Scripted(ODD),
     ];
     vec![Suite {
