@@ -189,3 +189,24 @@ pub(crate) fn diverged(error: &era_envs::EnvError, step: u64) -> TrainError {
         other => failed(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a policy puts out of bounds or out of the finite numbers fails the run, with what and where it was.
+    #[test]
+    fn actions_that_no_environment_takes_are_errors() {
+        let params = crate::methods::sac::SacParams::default();
+        for (action, expected) in [
+            (1.5, "component 1 of the action is 1.5"),
+            (f32::NAN, "the action is not finite at step 0"),
+        ] {
+            let mut collector = Collector::new("mini/point-mass", params.common(), Streams::new(0))
+                .expect("a task");
+            let error = collector.take(&[0.0, action]).expect_err("refused");
+            assert!(error.to_string().contains(expected), "{error}");
+            assert_eq!(collector.step(), 0);
+        }
+    }
+}

@@ -25,72 +25,61 @@ fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
 
 /// ELU in place.
 pub(crate) fn elu_in_place(x: &mut [f32]) {
-    struct Kernel<'a>(&'a mut [f32]);
-    impl NullaryFnOnce for Kernel<'_> {
-        type Output = ();
-        #[inline(always)]
-        fn call(self) {
-            for x in self.0 {
-                *x = elu(*x);
-            }
-        }
-    }
-    run(Kernel(x));
-}
-
-/// grad *= ELU'(output), and the sum of the rows of grad after that.
-pub(crate) fn elu_backward(grad: &mut [f32], output: &[f32], sum: &mut [f32]) {
-    struct Kernel<'a>(&'a mut [f32], &'a [f32], &'a mut [f32]);
-    impl NullaryFnOnce for Kernel<'_> {
-        type Output = ();
-        #[inline(always)]
-        fn call(self) {
-            let Self(grad, output, sum) = self;
-            let width = sum.len();
-            for (grad, output) in grad.chunks_exact_mut(width).zip(output.chunks_exact(width)) {
-                for ((grad, output), sum) in grad.iter_mut().zip(output).zip(&mut *sum) {
-                    *grad *= elu_slope(*output);
-                    *sum += *grad;
-                }
-            }
-        }
-    }
-    run(Kernel(grad, output, sum));
+    map_in_place(x, elu);
 }
 
 /// The hyperbolic tangent in place.
 pub(crate) fn tanh_in_place(x: &mut [f32]) {
-    struct Kernel<'a>(&'a mut [f32]);
-    impl NullaryFnOnce for Kernel<'_> {
-        type Output = ();
+    map_in_place(x, tanh);
+}
+
+/// `f` must be inlined into the kernel, or it is called for each value.
+fn map_in_place(x: &mut [f32], f: impl Fn(f32) -> f32) {
+    run(
         #[inline(always)]
-        fn call(self) {
-            for x in self.0 {
-                *x = tanh(*x);
+        || {
+            for x in x {
+                *x = f(*x);
             }
-        }
-    }
-    run(Kernel(x));
+        },
+    );
+}
+
+/// grad *= ELU'(output), and the sum of the rows of grad after that.
+pub(crate) fn elu_backward(grad: &mut [f32], output: &[f32], sum: &mut [f32]) {
+    activation_backward(grad, output, sum, elu_slope);
 }
 
 /// grad *= tanh'(output), and the sum of the rows of grad after that.
 pub(crate) fn tanh_backward(grad: &mut [f32], output: &[f32], sum: &mut [f32]) {
-    struct Kernel<'a>(&'a mut [f32], &'a [f32], &'a mut [f32]);
-    impl NullaryFnOnce for Kernel<'_> {
-        type Output = ();
+    activation_backward(
+        grad,
+        output,
+        sum,
         #[inline(always)]
-        fn call(self) {
-            let Self(grad, output, sum) = self;
+        |output| 1.0 - output * output,
+    );
+}
+
+/// `slope` is the derivative of the activation, from its value.
+fn activation_backward(
+    grad: &mut [f32],
+    output: &[f32],
+    sum: &mut [f32],
+    slope: impl Fn(f32) -> f32,
+) {
+    run(
+        #[inline(always)]
+        || {
             let width = sum.len();
             for (grad, output) in grad.chunks_exact_mut(width).zip(output.chunks_exact(width)) {
                 for ((grad, output), sum) in grad.iter_mut().zip(output).zip(&mut *sum) {
-                    *grad *= 1.0 - output * output;
+                    *grad *= slope(*output);
                     *sum += *grad;
                 }
             }
-        }
-    }
-    run(Kernel(grad, output, sum));
+        },
+    );
 }
 
 /// The sum of the squares, in `f64`.

@@ -14,8 +14,7 @@ pub(crate) fn run<K: pulp::NullaryFnOnce>(kernel: K) -> K::Output {
 /// Runs `work` compiled for the best instruction set of this machine: what is inlined into it becomes vector code where
 /// the compiler can make it so. No operation is fused by that, so results do not depend on the machine's.
 pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
-    ARCH.dispatch(work)
+    run(work)
 }
 
 /// 1.5 * 2^23: adding it rounds to an integer that then stands in the low bits.
