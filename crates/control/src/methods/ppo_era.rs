@@ -3,26 +3,27 @@
 //! There is no official code; `docs/algorithms/ppo-era.md` says what is known of it, what is recorded and what was decided
 //! here.
 
-use era::{Compensation, Densities, GaussianEra, GaussianEraConfig, TruncatedNormal};
+mod distribution;
+
+use era::{Compensation, Densities, GaussianEra, GaussianEraConfig};
 use era_envs::Spec;
 use era_harness::method::{self, ParamSet};
 use era_harness::run::{Checkpoint, Run};
 use era_harness::seed::Streams;
 use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
-use era_nn::{standard_normal, standard_uniform, vectorised};
-use rand_chacha::ChaCha8Rng;
 
 use crate::actor_critic::{ActorCritic, OutputGradients};
 use crate::collector;
 use crate::evaluate::evaluate;
-use crate::normal;
 use crate::params;
 use crate::ppo_loss::{self, LossGradients, LossReport, Now, PpoLoss, Taken};
 use crate::ppo_params::ppo_parameters;
 use crate::ppo_probe::PpoLosses;
-use crate::probe::{Clock, Family, PolicyReport, record, report_speed};
+use crate::probe::{Clock, PolicyReport, record, report_speed};
 use crate::rollout::{Actions, Minibatch, Rollouts};
 use crate::store;
+
+pub use distribution::PpoDistribution;
 
 ppo_parameters! {
     /// Parameters of `ppo-era`.
@@ -40,17 +41,6 @@ ppo_parameters! {
         /// Upper bound of the log standard deviation. Not stated for PPO; `LOG_STD_MAX` of the official SAC-ERA.
         log_std_max: f64 = 0.0,
     }
-}
-
-/// How actions are drawn from the Gaussian whose entropy the activation fixes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PpoDistribution {
-    /// As in `ppo`: not bounded, clipped on the way to the environment. The entropy is the activation's exactly, so that an
-    /// entropy bonus has no gradient but where a standard deviation is held at its smallest.
-    Normal,
-    /// Location tanh(mean), truncated to (-1, 1): it loses entropy near the ends.
-    TruncatedNormal,
 }
 
 impl PpoEraParams {
@@ -347,10 +337,7 @@ impl Agent {
         let Heads { mean, log_std, .. } = self.heads(&output);
         let narrow = |values: Vec<f64>| values.into_iter().map(|x| x as f32).collect::<Vec<f32>>();
         let (mean, log_std) = (narrow(mean), narrow(log_std));
-        let family = match self.params.distribution {
-            PpoDistribution::Normal => Family::Normal,
-            PpoDistribution::TruncatedNormal => Family::TruncatedNormal,
-        };
+        let family = self.params.distribution.family();
         let bound = self.params.target_entropy_per_dim * self.act_dim as f64;
         PolicyReport::of_rows(family, &mean, &log_std, self.act_dim, Some(bound))
             .with_clipped_rows(&log_std, self.params.log_std_min)
@@ -368,60 +355,6 @@ impl Agent {
         self.updates = store::get_meta(checkpoint, "updates")?;
         self.epochs = store::get_meta(checkpoint, "epochs")?;
         Ok(())
-    }
-}
-
-impl PpoDistribution {
-    /// Draws an action for each mean and log standard deviation.
-    fn draw(self, mean: &[f64], log_std: &[f64], rng: &mut ChaCha8Rng, action: &mut [f32]) {
-        match self {
-            Self::Normal => standard_normal(rng, action),
-            Self::TruncatedNormal => standard_uniform(rng, action),
-        }
-        let policy = TruncatedNormal::default();
-        for ((mean, log_std), action) in mean.iter().zip(log_std).zip(action) {
-            let noise = f64::from(*action);
-            *action = match self {
-                Self::Normal => mean + log_std.exp() * noise,
-                Self::TruncatedNormal => policy.sample_with_gradient(*mean, *log_std, noise).value,
-            } as f32;
-        }
-    }
-
-    /// Log-densities of actions and entropies, one of each a dimension.
-    fn densities(self, mean: &[f64], log_std: &[f64], action: &[f32]) -> Densities {
-        let action: Vec<f64> = action.iter().copied().map(f64::from).collect();
-        let mut densities = Densities::default();
-        match self {
-            Self::Normal => {
-                densities.resize(mean.len());
-                let Densities { log_prob, entropy } = &mut densities;
-                for (at, action) in action.into_iter().enumerate() {
-                    let density = normal::log_prob(mean[at], log_std[at], action);
-                    log_prob.value[at] = density.value;
-                    log_prob.d_mean[at] = density.d_mean;
-                    log_prob.d_log_std[at] = density.d_log_std;
-                    entropy.value[at] = era::gaussian_entropy(&[log_std[at]]);
-                    entropy.d_log_std[at] = 1.0;
-                }
-            }
-            Self::TruncatedNormal => vectorised(
-                #[inline(always)]
-                || TruncatedNormal::default().densities(mean, log_std, &action, &mut densities),
-            ),
-        }
-        densities
-    }
-
-    /// The action that is most likely.
-    fn mode(self, mean: f64) -> f32 {
-        match self {
-            Self::Normal => mean.clamp(-1.0, 1.0) as f32,
-            Self::TruncatedNormal => {
-                let (low, high) = TruncatedNormal::default().support();
-                mean.tanh().clamp(low, high) as f32
-            }
-        }
     }
 }
 
