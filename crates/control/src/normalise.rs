@@ -133,7 +133,7 @@ impl Rewards {
 mod tests {
     use super::*;
 
-    /// numpy 2.4.6: `np.mean`, `np.var` of [1e-4 copies of (0 +- 1)] and the values, in closed form.
+    /// The moments of the values and of 1e-4 copies of a distribution with mean 0 and variance 1, in closed form.
     #[test]
     fn moments_are_those_of_all_values_with_the_prior() {
         let values = [3.0, -1.0, 4.0, 1.5, -9.0];
@@ -151,21 +151,67 @@ mod tests {
         assert!((found_variance - variance).abs() < 1e-9);
     }
 
-    /// Gymnasium 1.4.0, `NormalizeReward(env, gamma=0.9)` on rewards 1, 2, 3 with a termination at the second: computed by
-    /// hand from its formulas, variances of the running returns 1, 2 (the past is dropped), 0.9 * 2 + 3.
+    /// Gymnasium 1.4.0, `NormalizeReward(env, gamma=0.9)` on these rewards, a termination with the second and a truncation
+    /// with the fourth; clipped to ±10 as CleanRL does behind it.
     #[test]
-    fn a_termination_drops_the_past_return_and_a_time_limit_does_not() {
+    fn rewards_are_scaled_as_gymnasium_does() {
+        let steps = [
+            (1.0, false, 70.714_213_210_623_37),
+            (2.0, true, 3.998_800_564_700_165_4),
+            (3.0, false, 1.865_247_839_934_831_3),
+            (-5.0, false, -2.513_481_621_142_960_3),
+            (0.5, false, 0.258_596_026_883_671_3),
+        ];
         let mut rewards = Rewards::new(1, 0.9, true);
-        let mut reference = Moments::new(1);
-        for (reward, terminated, running) in
-            [(1.0, false, 1.0), (2.0, true, 2.0), (3.0, false, 4.8)]
-        {
-            reference.update([running]);
-            let expected = reward / (reference.variance[0] + 1e-8).sqrt();
+        for (reward, terminated, expected) in steps {
             let found = rewards.scale(0, reward, terminated);
-            assert!((found - expected.clamp(-10.0, 10.0)).abs() < 1e-12);
+            let expected = f64::clamp(expected, -LIMIT, LIMIT);
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{found} instead of {expected}"
+            );
         }
-        assert!((rewards.returns[0] - 4.8).abs() < 1e-12);
+    }
+
+    /// Gymnasium 1.4.0, `NormalizeObservation(env)` on the observation of a reset and five steps.
+    #[test]
+    fn observations_are_normalised_as_gymnasium_does() {
+        let seen: [([f32; 2], [f64; 2]); 6] = [
+            (
+                [0.5, -2.0],
+                [0.004_472_967_702_895_403, -0.008_946_471_847_593_784],
+            ),
+            (
+                [0.5, -2.0],
+                [0.003_162_644_337_862_73, -0.006_325_762_253_254_652],
+            ),
+            (
+                [1.0, -1.0],
+                [1.413_718_581_199_646, 1.413_718_700_408_935_5],
+            ),
+            (
+                [4.0, 0.0],
+                [1.715_000_510_215_759_3, 1.507_467_865_943_908_7],
+            ),
+            ([-3.0, 2.5], [-1.619_722_843_170_166, 1.792_846_918_106_079]),
+            (
+                [0.25, 7.0],
+                [-0.143_452_256_917_953_5, 1.962_185_740_470_886_2],
+            ),
+        ];
+        let mut observations = Observations::new(2, true);
+        let mut found = [0.0; 2];
+        for (obs, expected) in seen {
+            observations.see(&obs);
+            observations.normalise(&obs, &mut found);
+            for (found, expected) in found.into_iter().zip(expected) {
+                // Gymnasium keeps the statistics in the 32 bits of the observations, where the first differences cancel.
+                assert!(
+                    (f64::from(found) - expected).abs() < 5e-6,
+                    "{found}, {expected}"
+                );
+            }
+        }
     }
 
     #[test]
