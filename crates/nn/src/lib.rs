@@ -10,6 +10,7 @@
 
 mod adam;
 mod autodiff;
+pub mod conv;
 mod flex;
 mod init;
 pub mod kernels;

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 /// Runs a kernel compiled for the best instruction set of this machine.
-pub(crate) fn run<K: pulp::NullaryFnOnce>(kernel: K) -> K::Output {
+pub(crate) fn run<K: pulp::WithSimd>(kernel: K) -> K::Output {
     static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
     ARCH.dispatch(kernel)
 }

@@ -1,0 +1,92 @@
+//! Sixteen numbers side by side: one AVX-512 register, or whatever the compiler makes of an array elsewhere.
+
+/// Samples that are computed side by side.
+pub const LANES: usize = 16;
+/// One number of each of sixteen samples.
+pub(crate) type Lane = [f32; LANES];
+
+/// Arithmetic on sixteen numbers.
+pub(crate) trait Vectors: Copy {
+    /// Sixteen numbers.
+    type V: Copy;
+    /// Columns of outputs that a kernel keeps in registers.
+    const COLUMNS: usize;
+    /// Sixteen times the same.
+    fn splat(self, x: f32) -> Self::V;
+    /// From memory.
+    fn load(self, x: &Lane) -> Self::V;
+    /// To memory.
+    fn store(self, x: Self::V) -> Lane;
+    /// a * b + c.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The sum of all sixteen.
+    fn sum(self, x: Self::V) -> f32;
+}
+
+/// Registers of sixteen lanes.
+#[derive(Clone, Copy)]
+pub(crate) struct Registers<S>(pub(crate) S);
+
+impl<S: pulp::Simd> Vectors for Registers<S> {
+    type V = S::f32s;
+    const COLUMNS: usize = 2;
+    #[inline(always)]
+    fn splat(self, x: f32) -> S::f32s {
+        self.0.splat_f32s(x)
+    }
+    #[inline(always)]
+    fn load(self, x: &Lane) -> S::f32s {
+        S::as_simd_f32s(x).0[0]
+    }
+    #[inline(always)]
+    fn store(self, x: S::f32s) -> Lane {
+        let mut out = [0.0; LANES];
+        S::as_mut_simd_f32s(&mut out).0[0] = x;
+        out
+    }
+    #[inline(always)]
+    fn mul_add(self, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+        self.0.mul_add_f32s(a, b, c)
+    }
+    #[inline(always)]
+    fn sum(self, x: S::f32s) -> f32 {
+        self.0.reduce_sum_f32s(x)
+    }
+}
+
+/// Arrays, for machines without such registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrays;
+
+impl Vectors for Arrays {
+    type V = Lane;
+    const COLUMNS: usize = 1;
+    #[inline(always)]
+    fn splat(self, x: f32) -> Lane {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn load(self, x: &Lane) -> Lane {
+        *x
+    }
+    #[inline(always)]
+    fn store(self, x: Lane) -> Lane {
+        x
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Lane, b: Lane, c: Lane) -> Lane {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn sum(self, x: Lane) -> f32 {
+        let mut lanes = x;
+        let mut width = LANES / 2;
+        while width > 0 {
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+            width /= 2;
+        }
+        lanes[0]
+    }
+}

@@ -1,0 +1,308 @@
+//! A layer on slices: convolution, batch normalisation, addition and ReLU, forward and backward, one pass over memory each.
+
+use pulp::{Simd, WithSimd};
+
+use super::direct::Direct;
+use super::geometry::Geometry;
+use super::lanes::{Arrays, LANES, Lane, Registers, Vectors};
+use super::weights::WeightGradient;
+
+/// Runs `$self.run(arch)` with registers of sixteen lanes where the machine has them.
+macro_rules! with_lanes {
+    ($name:ident, $output:ty) => {
+        impl WithSimd for $name<'_> {
+            type Output = $output;
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+                if S::F32_LANES == LANES {
+                    self.run(Registers(simd))
+                } else {
+                    self.run(Arrays)
+                }
+            }
+        }
+    };
+}
+
+/// A number of every channel, sixteen times, as it is met in memory.
+pub(crate) fn spread(numbers: impl IntoIterator<Item = f32>) -> Vec<Lane> {
+    numbers.into_iter().map(|number| [number; LANES]).collect()
+}
+
+/// 1 for the lanes of `block` that hold samples, 0 for the others.
+fn lanes_of(block: usize, samples: usize) -> Lane {
+    std::array::from_fn(|lane| f32::from(u8::from(block * LANES + lane < samples)))
+}
+
+/// scale * x + shift + other, then perhaps ReLU; lanes without a sample become zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Affine<'a> {
+    /// `[channels]`, spread.
+    pub(crate) scale: &'a [Lane],
+    /// `[channels]`, spread.
+    pub(crate) shift: &'a [Lane],
+    /// `[blocks, rows, columns, channels]`.
+    pub(crate) other: Option<&'a [Lane]>,
+    pub(crate) relu: bool,
+    pub(crate) samples: usize,
+}
+
+impl Affine<'_> {
+    /// In place on a row of `block`; `start` is where the row begins in all of the tensor.
+    #[inline(always)]
+    fn apply(&self, row: &mut [Lane], block: usize, start: usize) {
+        let channels = self.scale.len();
+        if let Some(other) = self.other {
+            let other = &other[start..start + row.len()];
+            let columns = row
+                .chunks_exact_mut(channels)
+                .zip(other.chunks_exact(channels));
+            for (column, other) in columns {
+                let terms = self.scale.iter().zip(self.shift).zip(other);
+                for (x, ((scale, shift), other)) in column.iter_mut().zip(terms) {
+                    for lane in 0..LANES {
+                        x[lane] = scale[lane] * x[lane] + shift[lane] + other[lane];
+                    }
+                }
+            }
+        } else {
+            for column in row.chunks_exact_mut(channels) {
+                for (x, (scale, shift)) in column.iter_mut().zip(self.scale.iter().zip(self.shift))
+                {
+                    for lane in 0..LANES {
+                        x[lane] = scale[lane] * x[lane] + shift[lane];
+                    }
+                }
+            }
+        }
+        if self.relu {
+            for x in row.as_flattened_mut() {
+                *x = x.max(0.0);
+            }
+        }
+        mask(row, block, self.samples);
+    }
+}
+
+/// Zeros in the lanes that hold no sample.
+#[inline(always)]
+fn mask(row: &mut [Lane], block: usize, samples: usize) {
+    if (block + 1) * LANES > samples {
+        let valid = lanes_of(block, samples);
+        for x in row {
+            for lane in 0..LANES {
+                x[lane] = if valid[lane] > 0.0 { x[lane] } else { 0.0 };
+            }
+        }
+    }
+}
+
+/// A convolution of all blocks, with sums over its output, or with an affine map on it.
+#[derive(Debug)]
+pub(crate) struct Convolve<'a> {
+    pub(crate) geometry: Geometry,
+    pub(crate) direct: &'a Direct<'a>,
+    pub(crate) input: &'a [Lane],
+    pub(crate) affine: Option<Affine<'a>>,
+}
+
+/// The output of a convolution and, of each channel, the sum and the sum of squares; zeros after an affine map.
+#[derive(Debug)]
+pub(crate) struct Convolved {
+    pub(crate) output: Vec<Lane>,
+    pub(crate) sum: Vec<f64>,
+    pub(crate) square_sum: Vec<f64>,
+}
+
+with_lanes!(Convolve, Convolved);
+
+impl Convolve<'_> {
+    #[inline(always)]
+    fn run<A: Vectors>(self, arch: A) -> Convolved {
+        let g = self.geometry;
+        let blocks = self.input.len() / g.input_len();
+        let mut row = vec![[0.0; LANES]; self.direct.row_len()];
+        let mut sums = Sums::new(g.outputs);
+        let mut output = Vec::with_capacity(blocks * g.output_len());
+        for (block, input) in self.input.chunks_exact(g.input_len()).enumerate() {
+            for y in 0..g.out_height() {
+                self.direct.row(arch, input, y, &mut row);
+                match self.affine {
+                    Some(affine) => affine.apply(&mut row, block, output.len()),
+                    None => sums.add(&row, &row),
+                }
+                output.extend_from_slice(&row);
+            }
+        }
+        Convolved {
+            output,
+            sum: sums.first,
+            square_sum: sums.second,
+        }
+    }
+}
+
+/// For each channel the sums of x and of x times y: over a row in `f32`, lane by lane, over rows in `f64`.
+#[derive(Debug)]
+struct Sums {
+    first: Vec<f64>,
+    second: Vec<f64>,
+    row: Vec<[Lane; 2]>,
+}
+
+impl Sums {
+    fn new(channels: usize) -> Self {
+        Self {
+            first: vec![0.0; channels],
+            second: vec![0.0; channels],
+            row: vec![[[0.0; LANES]; 2]; channels],
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, x: &[Lane], y: &[Lane]) {
+        let channels = self.row.len();
+        self.row.fill([[0.0; LANES]; 2]);
+        for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact(channels)) {
+            for ([first, second], (x, y)) in self.row.iter_mut().zip(x.iter().zip(y)) {
+                for lane in 0..LANES {
+                    first[lane] += x[lane];
+                    second[lane] += x[lane] * y[lane];
+                }
+            }
+        }
+        let totals = self.first.iter_mut().zip(&mut self.second);
+        for ((first, second), [x, xy]) in totals.zip(&self.row) {
+            *first += f64::from(x.iter().sum::<f32>());
+            *second += f64::from(xy.iter().sum::<f32>());
+        }
+    }
+}
+
+/// An affine map of a tensor that is kept.
+#[derive(Debug)]
+pub(crate) struct Map<'a> {
+    pub(crate) input: &'a [Lane],
+    /// Numbers of a block and of a row.
+    pub(crate) lens: (usize, usize),
+    pub(crate) affine: Affine<'a>,
+}
+
+with_lanes!(Map, Vec<Lane>);
+
+impl Map<'_> {
+    #[inline(always)]
+    fn run<A: Vectors>(self, _arch: A) -> Vec<Lane> {
+        let (block_len, row_len) = self.lens;
+        let mut output = Vec::with_capacity(self.input.len());
+        let mut row = vec![[0.0; LANES]; row_len];
+        for input in self.input.chunks_exact(row_len) {
+            row.copy_from_slice(input);
+            let start = output.len();
+            self.affine.apply(&mut row, start / block_len, start);
+            output.extend_from_slice(&row);
+        }
+        output
+    }
+}
+
+/// The first pass backward: the gradient through ReLU, in place, and what normalising needs of it.
+#[derive(Debug)]
+pub(crate) struct Reduce<'a> {
+    pub(crate) grad: &'a mut [Lane],
+    /// The layer's output where it ends in a ReLU.
+    pub(crate) output: Option<&'a [Lane]>,
+    /// The convolution's output.
+    pub(crate) convolved: &'a [Lane],
+    pub(crate) row_len: usize,
+    pub(crate) channels: usize,
+}
+
+with_lanes!(Reduce, (Vec<f64>, Vec<f64>));
+
+impl Reduce<'_> {
+    /// For each channel, the sum of the gradient and of the gradient times the convolution's output.
+    #[inline(always)]
+    fn run<A: Vectors>(self, _arch: A) -> (Vec<f64>, Vec<f64>) {
+        let mut sums = Sums::new(self.channels);
+        for (i, grad) in self.grad.chunks_exact_mut(self.row_len).enumerate() {
+            let place = i * self.row_len..(i + 1) * self.row_len;
+            if let Some(output) = self.output {
+                let output = output[place.clone()].as_flattened();
+                for (grad, output) in grad.as_flattened_mut().iter_mut().zip(output) {
+                    *grad = if *output > 0.0 { *grad } else { 0.0 };
+                }
+            }
+            sums.add(grad, &self.convolved[place]);
+        }
+        (sums.first, sums.second)
+    }
+}
+
+/// The second pass backward: block by block the gradient of the convolution's output, and from it those of weights and input.
+#[derive(Debug)]
+pub(crate) struct Propagate<'a> {
+    pub(crate) geometry: Geometry,
+    /// After [`Reduce`].
+    pub(crate) grad: &'a [Lane],
+    pub(crate) convolved: &'a [Lane],
+    /// The gradient of the convolution's output is `of_grad * grad + of_convolved * convolved + constant`; each
+    /// `[channels]`, spread.
+    pub(crate) of_grad: &'a [Lane],
+    pub(crate) of_convolved: &'a [Lane],
+    pub(crate) constant: &'a [Lane],
+    pub(crate) samples: usize,
+    pub(crate) input: &'a [Lane],
+    /// Where the gradient of the input is wanted.
+    pub(crate) direct: Option<&'a Direct<'a>>,
+}
+
+with_lanes!(Propagate, (Vec<f32>, Option<Vec<Lane>>));
+
+impl Propagate<'_> {
+    #[inline(always)]
+    fn run<A: Vectors>(self, arch: A) -> (Vec<f32>, Option<Vec<Lane>>) {
+        let g = self.geometry;
+        let mut weights = WeightGradient::new(g);
+        let mut of_input = self.direct.map(|direct| {
+            let row = vec![[0.0; LANES]; direct.row_len()];
+            (direct, row, Vec::with_capacity(self.input.len()))
+        });
+        let mut grad = vec![[0.0; LANES]; g.output_len()];
+        for (block, input) in self.input.chunks_exact(g.input_len()).enumerate() {
+            self.convolved_grad(block, &mut grad);
+            weights.add(arch, input, &grad);
+            if let Some((direct, row, result)) = &mut of_input {
+                for y in 0..g.height {
+                    direct.row(arch, &grad, y, row);
+                    result.extend_from_slice(row);
+                }
+            }
+        }
+        (weights.finish(), of_input.map(|(_, _, result)| result))
+    }
+
+    #[inline(always)]
+    fn convolved_grad(&self, block: usize, out: &mut [Lane]) {
+        let channels = self.geometry.outputs;
+        let place = block * out.len()..(block + 1) * out.len();
+        let (grad, convolved) = (&self.grad[place.clone()], &self.convolved[place]);
+        let columns = grad
+            .chunks_exact(channels)
+            .zip(convolved.chunks_exact(channels));
+        for (out, (grad, convolved)) in out.chunks_exact_mut(channels).zip(columns) {
+            let factors = self
+                .of_grad
+                .iter()
+                .zip(self.of_convolved.iter().zip(self.constant));
+            let values = grad.iter().zip(convolved);
+            for ((out, (a, (b, c))), (grad, convolved)) in out.iter_mut().zip(factors).zip(values) {
+                for lane in 0..LANES {
+                    out[lane] = a[lane] * grad[lane] + b[lane] * convolved[lane] + c[lane];
+                }
+            }
+        }
+        mask(out, block, self.samples);
+    }
+}
