@@ -76,7 +76,9 @@ pub mod burn;
 mod compensation;
 mod error;
 mod gaussian;
+mod inverse;
 mod real;
+mod softmax;
 mod special;
 mod tanh_normal;
 mod truncated;
@@ -86,6 +88,8 @@ pub use error::Error;
 pub use gaussian::{
     ENTROPY_OF_UNIT_NORMAL, GaussianEra, GaussianEraConfig, RowAudit, gaussian_entropy,
 };
+pub use inverse::Inverse;
 pub use real::Real;
+pub use softmax::{SoftmaxEra, SoftmaxEraConfig, softmax_entropy};
 pub use tanh_normal::TanhNormal;
 pub use truncated::{Columns, Densities, TruncatedNormal, WithGradient};
