@@ -56,7 +56,7 @@ const SERIES: [f64; 19] = [
     1.0,
     0.333_333_333_333_333_3,
     0.027_777_777_777_777_776,
-    -0.003_703_703_703_703_703_7,
+    -0.003_703_703_703_703_704,
     2.314_814_814_814_815e-4,
     5.878_894_767_783_657e-5,
     -2.553_644_914_756_026e-5,
@@ -149,6 +149,23 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// The documentation's "while the smallest h is at least 5e-5": the slope of e^z in h, e^z (dw/du) / h, grows with h.
+    #[test]
+    fn the_mass_is_convex_in_h_where_the_documentation_says() {
+        let slope = |inverse: Inverse, depth: f64| {
+            (depth - inverse.below_one(depth)).exp() * inverse.slope(depth)
+        };
+        for (inverse, deepest) in [
+            (Inverse::Approximate, -1.0 - 5e-5_f64.ln()),
+            (Inverse::Exact, 650.0),
+        ] {
+            let at = |i: u32| slope(inverse, deepest * f64::from(i) * 1e-4);
+            assert!((1..10_000).all(|i| at(i + 1) < at(i)), "{inverse:?}");
+        }
+        let beyond = -1.0 - 4e-5_f64.ln();
+        assert!(slope(Inverse::Approximate, beyond + 0.1) > slope(Inverse::Approximate, beyond));
     }
 
     #[test]

@@ -55,6 +55,17 @@ impl SoftmaxEraConfig {
 /// h^-1 itself, at most -log tau. The paper's max(., 0) around h_i is left out too: within [`SoftmaxEra::range`], which is checked,
 /// no h_i is negative.
 ///
+/// ```
+/// use era::{SoftmaxEra, SoftmaxEraConfig, softmax_entropy};
+///
+/// let era = SoftmaxEra::new(SoftmaxEraConfig::official(4))?;
+/// let mut logits = [0.0; 4];
+/// era.logits(&[100.0, 0.0, -1.0, 0.0], &mut logits);
+/// assert!(logits[0] > logits[1]);
+/// assert!(softmax_entropy(&logits) > 0.6); // however sure the raw logits are
+/// # Ok::<(), era::Error>(())
+/// ```
+///
 /// See the [crate's documentation](crate#classification) for what is guaranteed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SoftmaxEra {
@@ -115,9 +126,9 @@ impl SoftmaxEra {
                 largest,
             });
         }
-        // At the ends of the range rounding could leave a negative zero's worth.
-        let slope = ((n * top - budget) / (n - 1.0)).max(0.0);
-        let bottom = ((budget - top) / (n - 1.0)).max(0.0);
+        // (C - m) / (n - 1) and (n m - C) / (n - 1), exactly 0 at the two ends of the range.
+        let bottom = top * (target_entropy - smallest).exp_m1() / (n - 1.0);
+        let slope = -n * top * (target_entropy - largest).exp_m1() / (n - 1.0);
         let excess = ((tau - E) / E).ln_1p(); // log(tau) - 1
         Ok(Self {
             config,
@@ -164,7 +175,7 @@ impl SoftmaxEra {
 
     /// The entropy of softmax(z') where the raw logits leave no doubt (one-hot softmax), in nats.
     ///
-    /// With the exact inverse no raw logits give less; with the approximate one none were found that do (see the crate's tests).
+    /// With the exact inverse no raw logits give less, which is proven; with the approximate one the crate's tests find none that do.
     pub fn min_entropy(&self) -> f64 {
         let (gap, others) = self.one_hot();
         if others == 0.0 {
@@ -175,7 +186,7 @@ impl SoftmaxEra {
 
     /// The largest probability in softmax(z') where the raw logits leave no doubt (one-hot softmax).
     ///
-    /// With the exact inverse no raw logits give more; with the approximate one none were found that do (see the crate's tests).
+    /// No raw logits give more. Proven for the exact inverse, and for the approximate one while [`SoftmaxEra::smallest_h`] >= 5e-5.
     pub fn max_probability(&self) -> f64 {
         1.0 / (1.0 + self.one_hot().1)
     }
@@ -193,7 +204,7 @@ impl SoftmaxEra {
             return (f64::INFINITY, 0.0);
         }
         let inverse = self.config.inverse;
-        let below = inverse.below_one(-1.0 - self.bottom.ln());
+        let below = inverse.below_one(self.depth(0.0));
         let gap = (below - inverse.below_one(self.top_depth)).max(0.0);
         (gap, (self.config.classes - 1) as f64 * (-gap).exp())
     }
@@ -291,22 +302,26 @@ impl SoftmaxEra {
         }
     }
 
+    /// u = -1 - log h for a share; positive.
+    #[inline(always)]
+    fn depth(&self, share: f64) -> f64 {
+        let depth = -1.0 - ln(self.h(share));
+        // By convexity it is at least this, which is positive and exact where rounding would leave nothing or less; a NaN takes it.
+        let least = self.top_depth + self.slope / self.top * (1.0 - share) + f64::MIN_POSITIVE;
+        if depth >= least { depth } else { least }
+    }
+
     /// The shares and depths of a few rows.
     #[inline(always)]
     fn fill<T: Real>(&self, block: &mut Block, raw: &[T]) {
         let n = self.config.classes;
         block.softmax(raw, n);
-        let relative = self.slope / self.top;
         block.depths.clear();
-        block.depths.extend(block.shares.iter().map(|share| {
-            let depth = -1.0 - ln(self.h(*share));
-            // By convexity it is at least this, which is positive and exact where rounding would leave nothing or less.
-            let least = self.top_depth + relative * (1.0 - share) + f64::MIN_POSITIVE;
-            if depth < least { least } else { depth }
-        }));
+        let depths = block.shares.iter().map(|share| self.depth(*share));
+        block.depths.extend(depths);
         for (largest, depths) in block.largest.iter().zip(block.depths.chunks_exact_mut(n)) {
             if largest.rest < 0.5 {
-                let fallen = -(-relative * largest.rest).ln_1p();
+                let fallen = -(-self.slope / self.top * largest.rest).ln_1p();
                 depths[largest.index] = self.top_depth + fallen + f64::MIN_POSITIVE;
             }
         }
