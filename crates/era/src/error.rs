@@ -66,6 +66,56 @@ pub enum Error {
         /// The smallest entropy per dimension that the bounds leave.
         smallest: f64,
     },
+    /// A classifier needs at least two classes.
+    #[error("build the activation: classes is {classes}, it must be at least 2")]
+    TooFewClasses {
+        /// The number of classes given.
+        classes: usize,
+    },
+    /// Below e, h(z) = -z e^z is not invertible up to -log tau.
+    #[error("build the activation: tau is {tau}, it must be at least e = 2.718281828459045")]
+    TauTooLow {
+        /// What it was.
+        tau: f64,
+    },
+    /// The target of a classifier leaves less in total than one class may have.
+    #[error(
+        "build the activation: the entropy to hold is {target_entropy} nats, but C = exp(H0 - 1) = \
+         {budget:.6} must be at least log(tau) / tau = {top:.6} for tau = {tau}: H0 >= 1 + log(log(tau) \
+         / tau) = {smallest:.6}"
+    )]
+    ClassTargetTooLow {
+        /// H0, in nats.
+        target_entropy: f64,
+        /// C = exp(H0 - 1).
+        budget: f64,
+        /// tau as given.
+        tau: f64,
+        /// log(tau) / tau.
+        top: f64,
+        /// The smallest feasible target, in nats.
+        smallest: f64,
+    },
+    /// The target of a classifier is more than all classes together may have.
+    #[error(
+        "build the activation: the entropy to hold is {target_entropy} nats, but C = exp(H0 - 1) = \
+         {budget:.6} must be at most n log(tau) / tau = {most:.6} for n = {classes} classes and tau = \
+         {tau}: H0 <= 1 + log(n log(tau) / tau) = {largest:.6}"
+    )]
+    ClassTargetTooHigh {
+        /// H0, in nats.
+        target_entropy: f64,
+        /// C = exp(H0 - 1).
+        budget: f64,
+        /// tau as given.
+        tau: f64,
+        /// n.
+        classes: usize,
+        /// n log(tau) / tau.
+        most: f64,
+        /// The largest feasible target, in nats.
+        largest: f64,
+    },
     /// The support of a truncated normal is not inside \[-1, 1\] and around 0.
     #[error(
         "build the truncated normal: its support ({low}, {high}) must satisfy -1 <= low < 0 < high <= 1"

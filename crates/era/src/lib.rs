@@ -2,11 +2,12 @@
 //!
 //! ERA puts an activation behind a network's last layer, built so that the policy's entropy cannot fall below a target; the loss then
 //! needs no entropy term (Kang et al., "Entropy Regularizing Activation", arXiv 2510.08549). This crate holds the activation for
-//! continuous control and the two bounded policies it is used with:
+//! continuous control with the two bounded policies it is used with, and the activation for classification:
 //!
 //! - [`GaussianEra`]: raw head output to log standard deviations, with [`Compensation`] for what bounding costs;
 //! - [`TruncatedNormal`]: the policy of the official SAC-ERA code, exact where that clips;
-//! - [`TanhNormal`]: the policy of plain SAC.
+//! - [`TanhNormal`]: the policy of plain SAC;
+//! - [`SoftmaxEra`]: a classifier's logits to logits whose softmax keeps an entropy, with either [`Inverse`].
 //!
 //! ```
 //! use era::{GaussianEra, GaussianEraConfig, TruncatedNormal, gaussian_entropy};
@@ -22,7 +23,7 @@
 //! # Ok::<(), era::Error>(())
 //! ```
 //!
-//! # What is guaranteed
+//! # What is guaranteed for a policy
 //!
 //! With target H0' = H0 + delta for D dimensions, a state's raw outputs s, and L = log sqrt(2 pi e) = 1.4189 nats,
 //!
@@ -57,9 +58,53 @@
 //!
 //! Each of these statements is a test in `tests/properties.rs`.
 //!
+//! # Classification
+//!
+//! With n classes, a target H0, C = exp(H0 - 1), tau >= e and m = log(tau) / tau, [`SoftmaxEra`] puts in place of an example's logits s
+//!
+//! ```text
+//! z'_i = h^-1( m - (n m - C) / (n - 1) (1 - softmax(s)_i) ) ,      h(z) = -z e^z on z <= -1
+//! ```
+//!
+//! The arguments of h^-1 sum to C, whatever s is. [`SoftmaxEra::new`] checks that none is negative (H0 >= 1 + log m) and that a larger
+//! logit gets a larger one (H0 <= 1 + log(n m)): the classes keep their order, so ERA changes no prediction of given logits. It acts
+//! through training.
+//!
+//! **With [`Inverse::Exact`] the entropy of softmax(z') is at least H0 for every s.** Write S for the sum of the e^z'. The entropy is
+//! log S plus the sum of -z' e^z' divided by S, and that sum is C: so it is log S + C / S, whose smallest value over all S > 0 is
+//! 1 + log C = H0, at S = C.
+//!
+//! That is attained only where each class has z' = -1 or no mass (tau = e at an end of H0's range), and what is attained otherwise can
+//! be said. As -z' >= 1, S is at most C, and there the entropy falls as S grows. e^z' is a convex function of its h (its slope is 1 / (-1 - z'), which grows with h), so S is
+//! largest in a corner of the simplex: the least entropy is that of a one-hot softmax, [`SoftmaxEra::min_entropy`]. For one class's h
+//! given, the others' mass is by the same convexity least when they are equal, so the largest probability is that of a one-hot
+//! softmax as well, [`SoftmaxEra::max_probability`]. No cross-entropy loss falls below [`SoftmaxEra::cross_entropy_floor`].
+//!
+//! **With [`Inverse::Approximate`], as in the official code, H0 is not proven.** The -z' e^z' no longer sum to C. The argument for the
+//! largest probability stands while the smallest h is at least 5e-5, where the approximate e^z' is convex too; for the entropy there is
+//! none. `tests/classification.rs` searches over logits, targets and tau: nothing it finds has less entropy than a one-hot softmax, and
+//! that has at least H0.
+//!
+//! What a one-hot softmax gives for tau = 4 (entropies in nats):
+//!
+//! | n | H0 | approximate: least entropy | largest probability | least loss | exact: least entropy | largest probability | least loss |
+//! |---|---|---|---|---|---|---|---|
+//! | 10 | 0.3 | 0.5355 | 0.9021 | 0.1030 | 0.5131 | 0.9072 | 0.0974 |
+//! | 10 | 0.6 | 0.9825 | 0.7880 | 0.2383 | 0.9699 | 0.7916 | 0.2337 |
+//! | 10 | 0.9 | 1.4065 | 0.6535 | 0.4254 | 1.4053 | 0.6540 | 0.4247 |
+//! | 10 | 1.2 | 1.7683 | 0.5106 | 0.6722 | 1.7735 | 0.5082 | 0.6768 |
+//! | 1000 | 0.3 | 0.7882 | 0.9246 | 0.0784 | 0.5513 | 0.9492 | 0.0521 |
+//! | 1000 | 0.6 | 1.4639 | 0.8494 | 0.1632 | 1.1151 | 0.8890 | 0.1176 |
+//! | 1000 | 0.9 | 2.1789 | 0.7637 | 0.2696 | 1.7655 | 0.8139 | 0.2059 |
+//! | 1000 | 1.2 | 2.9117 | 0.6702 | 0.4001 | 2.4805 | 0.7259 | 0.3204 |
+//!
+//! So H0 is a loose name for what happens: the entropy that is really kept lies well above it.
+//!
 //! # Precision
 //!
-//! All formulas run in `f64`, also for `f32` slices and tensors. The location of the truncated normal, tanh(mean), is clipped to the
+//! All formulas run in `f64`, also for `f32` slices and tensors (on burn's other engines than Flex, `burn::SoftmaxEra` and
+//! `burn::GaussianEra` run in the tensor's type). h is inverted through u = -1 - log h, which keeps its digits near 1/e; the exact inverse
+//! has an error of a few units in the last place. The location of the truncated normal, tanh(mean), is clipped to the
 //! support, so the probabilities on its two sides add up and nothing cancels; densities, quantiles and their gradients (by implicit
 //! differentiation of the distribution function) hold about 13 digits from sigma = e^-8 upwards, and in the tails. Against the
 //! official code's clipping of u, of the distribution function and of the log-density (to +-20) this crate is exact.
@@ -76,7 +121,9 @@ pub mod burn;
 mod compensation;
 mod error;
 mod gaussian;
+mod inverse;
 mod real;
+mod softmax;
 mod special;
 mod tanh_normal;
 mod truncated;
@@ -86,6 +133,8 @@ pub use error::Error;
 pub use gaussian::{
     ENTROPY_OF_UNIT_NORMAL, GaussianEra, GaussianEraConfig, RowAudit, gaussian_entropy,
 };
+pub use inverse::Inverse;
 pub use real::Real;
+pub use softmax::{SoftmaxEra, SoftmaxEraConfig, softmax_entropy};
 pub use tanh_normal::TanhNormal;
 pub use truncated::{Columns, Densities, TruncatedNormal, WithGradient};

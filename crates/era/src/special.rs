@@ -27,7 +27,7 @@ pub(crate) fn clip(x: f64, low: f64, high: f64) -> f64 {
 ///
 /// Four interleaved Horner schemes in x^4: a single one would spend its time waiting for the previous product.
 #[inline(always)]
-fn polynomial<const N: usize>(x: f64, coefficients: &[f64; N]) -> f64 {
+pub(crate) fn polynomial<const N: usize>(x: f64, coefficients: &[f64; N]) -> f64 {
     let square = x * x;
     let fourth = square * square;
     let mut sums = [0.0; 4];

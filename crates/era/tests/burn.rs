@@ -5,8 +5,8 @@
 #![cfg(feature = "burn")]
 
 use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor, TensorData};
-use era::burn::{GaussianEra, TanhNormal, TruncatedNormal};
-use era::{GaussianEraConfig, WithGradient};
+use era::burn::{GaussianEra, SoftmaxEra, TanhNormal, TruncatedNormal};
+use era::{GaussianEraConfig, Inverse, SoftmaxEraConfig, WithGradient};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -150,6 +150,25 @@ proptest! {
     }
 
     #[test]
+    fn the_classification_activation(raw in values(-6.0, 6.0), weights in values(-1.0, 1.0)) {
+        for inverse in [Inverse::Approximate, Inverse::Exact] {
+            let reference = classifier(0.6, 4.0, inverse);
+            let (mut logits, mut grad_raw) = (vec![f64::NAN; raw.len()], vec![f64::NAN; raw.len()]);
+            reference.logits(&raw, &mut logits);
+            reference.logits_vjp(&raw, &weights, &mut grad_raw);
+            for path in PATHS {
+                let tensor = path.tensor(&raw).require_grad();
+                let output = SoftmaxEra::new(reference).logits(tensor.clone());
+                close("logits", path, &read(output.clone()), &logits)?;
+                let grads = (output * path.tensor(&weights)).sum().backward();
+                close("grad_raw", path, &read(tensor.grad(&grads).unwrap()), &grad_raw)?;
+            }
+            let plain = SoftmaxEra::new(reference).logits(path_free(&raw));
+            close("logits", Path::Custom, &read(plain), &logits)?;
+        }
+    }
+
+    #[test]
     fn the_truncated_normal(
         mean in values(-3.0, 3.0),
         log_std in values(-5.0, 1.0),
@@ -223,6 +242,47 @@ proptest! {
         );
         prop_assert_eq!(read(inside.0), read(outside.0));
         prop_assert_eq!(read(inside.1), read(outside.1));
+    }
+}
+
+fn classifier(target_entropy: f64, tau: f64, inverse: Inverse) -> era::SoftmaxEra {
+    era::SoftmaxEra::new(SoftmaxEraConfig {
+        classes: DIMS,
+        target_entropy,
+        tau,
+        inverse,
+    })
+    .unwrap()
+}
+
+/// Also where h reaches 1/e (tau = e) and 0 (the lower end of H0's range), on every path.
+#[test]
+fn extreme_logits_have_finite_classifications_and_gradients() {
+    let e = std::f64::consts::E;
+    let rows = [
+        [100.0, -100.0, -100.0, -100.0, -100.0],
+        [100.0, 100.0, -100.0, 0.0, -100.0],
+        [1e4, -1e4, 0.0, 1.0, -1e4],
+        [0.0; DIMS],
+    ];
+    let raw = rows.concat();
+    let weights: Vec<f64> = (0..raw.len()).map(|i| f64::from(i as u8) - 9.5).collect();
+    for (target, tau) in [(0.6, 4.0), (0.6, e), (0.0, e)] {
+        for inverse in [Inverse::Approximate, Inverse::Exact] {
+            let era = SoftmaxEra::new(classifier(target, tau, inverse));
+            for path in PATHS {
+                let tensor = path.tensor(&raw).require_grad();
+                let output = era.logits(tensor.clone());
+                let grads = (output.clone() * path.tensor(&weights)).sum().backward();
+                for values in [output, tensor.grad(&grads).unwrap()] {
+                    let values = read(values);
+                    assert!(
+                        values.iter().all(|x| x.is_finite()),
+                        "{path:?} {era:?}: {values:?}"
+                    );
+                }
+            }
+        }
     }
 }
 

@@ -1,12 +1,7 @@
-//! The activation on tensors.
+//! The activation of a bounded Gaussian policy on tensors.
 
-use super::differentiable::{host, vectorised};
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
-use burn::tensor::{DType, Tensor, TensorData, activation::softmax};
+use super::fused::{Activation, fused};
+use burn::tensor::{Tensor, activation::softmax};
 
 /// [`crate::GaussianEra`] on tensors.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,41 +30,7 @@ impl GaussianEra {
             self.reference.action_dim(),
             "the raw output must have one column per action dimension"
         );
-        if raw.dtype() != DType::F32 {
-            return self.composed(raw);
-        }
-        if let Ok(tracked) = raw.clone().try_into_primitive::<Tracked>() {
-            let values = host::<f32>(&raw);
-            let value = self.evaluate(&raw.inner(), &values);
-            let Ok(value) = value.clone().try_into_primitive::<Flex>() else {
-                unreachable!("the inner device of an autodiff tensor on Flex is Flex")
-            };
-            let preparation = Activation
-                .prepare::<NoCheckpointing>([tracked.node()])
-                .compute_bound()
-                .stateful();
-            let output = match preparation {
-                OpsKind::Tracked(preparation) => {
-                    preparation.finish((self.reference, values), value)
-                }
-                OpsKind::UnTracked(preparation) => preparation.finish(value),
-            };
-            return Tensor::from_primitive::<Tracked>(output);
-        }
-        if raw.clone().try_into_primitive::<Flex>().is_ok() {
-            let values = host::<f32>(&raw);
-            return self.evaluate(&raw, &values);
-        }
-        self.composed(raw)
-    }
-
-    fn evaluate(&self, like: &Tensor<2>, raw: &[f32]) -> Tensor<2> {
-        let mut log_std = vec![0.0; raw.len()];
-        vectorised(
-            #[inline(always)]
-            || self.reference.log_std(raw, &mut log_std),
-        );
-        Tensor::from_data(TensorData::new(log_std, like.dims()), &like.device())
+        fused(&self.reference, &raw).unwrap_or_else(|| self.composed(raw))
     }
 
     /// The formula in primitives that every backend has.
@@ -80,34 +41,14 @@ impl GaussianEra {
     }
 }
 
-type Tracked = Autodiff<Flex>;
+impl Activation for crate::GaussianEra {
+    #[inline(always)]
+    fn forward(&self, raw: &[f32], out: &mut [f32]) {
+        self.log_std(raw, out);
+    }
 
-/// The activation's vector-Jacobian product on Flex.
-#[derive(Debug)]
-struct Activation;
-
-impl Backward<Flex, 1> for Activation {
-    type State = (crate::GaussianEra, Vec<f32>);
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let grad = Tensor::<2>::from_primitive::<Flex>(grads.consume::<Flex>(&ops.node));
-        let [Some(parent)] = ops.parents else { return };
-        let (era, raw) = ops.state;
-        let upstream = host::<f32>(&grad);
-        let mut grad_raw = vec![0.0; raw.len()];
-        vectorised(
-            #[inline(always)]
-            || era.log_std_vjp(&raw, &upstream, &mut grad_raw),
-        );
-        let grad_raw: Tensor<2> =
-            Tensor::from_data(TensorData::new(grad_raw, grad.dims()), &grad.device());
-        if let Ok(grad_raw) = grad_raw.try_into_primitive::<Flex>() {
-            grads.register::<Flex>(parent.id, grad_raw);
-        }
+    #[inline(always)]
+    fn vjp(&self, raw: &[f32], upstream: &[f32], grad_raw: &mut [f32]) {
+        self.log_std_vjp(raw, upstream, grad_raw);
     }
 }

@@ -1,9 +1,10 @@
 //! Numbers of the official code and of SciPy, from `tests/fixtures`.
 //!
-//! The fixtures were printed by running the official ERA repository (commit 4b7320b; JAX 0.10.2 on the CPU), SciPy 1.17.1 and mpmath
+//! The fixtures were printed by running the official ERA repository (commit 4b7320b; JAX 0.10.2 and PyTorch 2.13.0 on the CPU), SciPy 1.17.1 and mpmath
 //! 1.3.0. Each test names the reference above its numbers. A float64 comparison is |a - b| <= tolerance max(1, |b|).
 
 mod era_gaussian;
+mod era_softmax;
 mod tanh_normal;
 mod truncated_normal;
 

@@ -1,8 +1,10 @@
 //! The burn adapter in f32 against the same numbers, values and gradients.
 
-use crate::{Array, assert_close, era_gaussian, fixture, tanh_normal, truncated_normal};
+use crate::{
+    Array, assert_close, era_gaussian, era_softmax, fixture, tanh_normal, truncated_normal,
+};
 use burn::tensor::{Device, Tensor, TensorData};
-use era::burn::{GaussianEra, TanhNormal, TruncatedNormal};
+use era::burn::{GaussianEra, SoftmaxEra, TanhNormal, TruncatedNormal};
 
 /// A column of a fixture as an f32 tensor `[rows, dims]` that tracks gradients.
 fn tracked(values: &[f64], dims: usize) -> Tensor<2> {
@@ -53,6 +55,23 @@ fn the_activation_and_its_gradient() {
             &case.grad_raw.data,
         );
     }
+}
+
+/// Official f32: up to 1.2e-5 from f64 itself.
+#[test]
+fn the_classification_activation_and_its_gradient() {
+    let fixture: era_softmax::Fixture = fixture("era_softmax");
+    fixture.each(|block, _, expected| {
+        let raw = tracked(&block.logits.data, block.classes);
+        let z = SoftmaxEra::new(expected.era).logits(raw.clone());
+        compare(&expected.label, 2e-6, z.clone(), &expected.z);
+        let Some(gradient) = &expected.gradient else {
+            return;
+        };
+        let (_, upstream) = block.cross_entropy(&expected.z);
+        let grads = (z * constant(&upstream, block.classes)).sum().backward();
+        compare(&expected.label, 1e-6, raw.grad(&grads).unwrap(), gradient);
+    });
 }
 
 /// The fixture's inputs are rounded to f32 first, which alone moves a sample by up to 2e-5 where sigma is small and u extreme.
