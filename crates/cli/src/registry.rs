@@ -7,5 +7,9 @@ pub(crate) const MOCK: &str = "mock";
 
 /// Every suite, one line each; a suite's own crate lists its tasks and methods.
 pub(crate) fn suites() -> Vec<Suite> {
-    vec![era_control::suite(), era_harness::mock::suite()]
+    vec![
+        era_control::suite(),
+        era_vision::suite(),
+        era_harness::mock::suite(),
+    ]
 }

@@ -37,6 +37,7 @@ pub fn suite() -> Suite {
         about: info.about,
         needs: info.needs,
         available: info.available,
+        inputs: era_harness::method::no_inputs,
     };
     Suite {
         name: "control",

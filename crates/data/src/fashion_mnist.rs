@@ -59,7 +59,7 @@ pub fn open(dir: &Path, split: Split) -> Result<InMemory, DataError> {
 
 /// The SHA-256 of a split's images and labels, uncompressed (Debian compressed them anew, so that the digests of the
 /// `.gz` files differ between the places where the data set is to be had).
-fn digests(split: Split) -> [&'static str; 2] {
+pub fn digests(split: Split) -> [&'static str; 2] {
     match split {
         Split::Train => [
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",

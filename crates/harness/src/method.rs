@@ -1,5 +1,6 @@
 //! What a suite offers: its tasks and its methods.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -32,6 +33,14 @@ pub struct Task {
     pub needs: Option<&'static str>,
     /// Whether this build has that part.
     pub available: bool,
+    /// What its cells are made of besides their parameters: names of data sets with a hash of their content. It takes part in the
+    /// identity of cells, so it must not depend on whether the data are at hand.
+    pub inputs: fn() -> BTreeMap<String, String>,
+}
+
+/// Of a task that reads no data.
+pub fn no_inputs() -> BTreeMap<String, String> {
+    BTreeMap::new()
 }
 
 /// One algorithm.

@@ -23,6 +23,7 @@ pub fn suite() -> Suite {
         about,
         needs: None,
         available: true,
+        inputs: method::no_inputs,
     };
     let absent = Task {
         needs: Some("mock-part"),

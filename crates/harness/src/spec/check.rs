@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::document::{Axis, Document, Rule, SCALE, shown};
 use super::error::{Fault, Problem};
 use super::{Outputs, names};
-use crate::method::{Method, Suite};
+use crate::method::{Method, Suite, Task};
 
 /// The suite that the document names.
 pub(super) fn suite<'a>(
@@ -93,6 +93,10 @@ pub(super) fn method(suite: &Suite, name: &str) -> Option<&'static dyn Method> {
         .iter()
         .copied()
         .find(|method| method.name() == name)
+}
+
+pub(super) fn task<'a>(suite: &'a Suite, name: &str) -> Option<&'a Task> {
+    suite.tasks.iter().find(|task| task.name == name)
 }
 
 /// Takes tasks and methods out of `axis` that the suite does not have.

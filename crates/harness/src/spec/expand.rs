@@ -172,7 +172,7 @@ impl<'a> Expansion<'a> {
             seed: point.get("seed")?.0.as_u64()?,
             engine: String::new(),
             params,
-            inputs: BTreeMap::new(),
+            inputs: (check::task(self.suite, task)?.inputs)(),
         })
     }
 

@@ -20,6 +20,7 @@ pub(crate) fn registry() -> Vec<Suite> {
         about: "for tests",
         needs: None,
         available: true,
+        inputs: era_harness::method::no_inputs,
     };
     let tasks = [
         "mini/reacher",
