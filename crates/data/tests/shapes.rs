@@ -1,5 +1,4 @@
 //! The shapes are what they were, and neither trivial nor hopeless.
-
 #![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use era_data::shapes::{CLASSES, Shapes};
