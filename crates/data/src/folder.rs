@@ -5,6 +5,7 @@
 
 mod decode;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,6 @@ use crate::{DataError, Image, ImageShape, Images, Split, place};
 const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 
 /// A split of a folder of images. Classes are in the order of their names (as bytes), images too within their class.
-#[derive(Debug)]
 pub struct Folder {
     dir: PathBuf,
     classes: Vec<String>,
@@ -165,6 +165,16 @@ impl Folder {
             files: self.len(),
             bytes,
         })
+    }
+}
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Folder")
+            .field("dir", &self.dir)
+            .field("classes", &self.classes.len())
+            .field("images", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -51,6 +51,17 @@ fn files_are_read_and_faults_told() {
 
     assert!(told(dir.path(), Split::Train).contains("data_batch_1.bin"));
 
+    for number in 1..=5 {
+        let link = dir.path().join(format!("data_batch_{number}.bin"));
+        fs::hard_link(dir.path().join("test_batch.bin"), link).unwrap();
+    }
+    assert_eq!(
+        cifar10::open(dir.path(), Split::Train).unwrap().len(),
+        50_000
+    );
+    fs::remove_file(dir.path().join("data_batch_4.bin")).unwrap();
+    assert!(told(dir.path(), Split::Train).contains("data_batch_4.bin"));
+
     bytes[RECORD * 12] = 10;
     write(dir.path(), &bytes);
     let text = told(dir.path(), Split::Test);

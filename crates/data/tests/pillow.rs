@@ -53,16 +53,16 @@ fn operations(image: &Image) -> Vec<(String, Image)> {
     colours("invert".to_owned(), &colour::invert);
     for bits in [1, 3, 4] {
         colours(format!("posterize {bits}"), &|image| {
-            colour::posterize(image, bits)
+            colour::posterize(image, bits);
         });
     }
     for threshold in [26, 128] {
         colours(format!("solarize {threshold}"), &|image| {
-            colour::solarize(image, threshold)
+            colour::solarize(image, threshold);
         });
     }
     colours("solarize_add".to_owned(), &|image| {
-        colour::solarize_add(image, 99)
+        colour::solarize_add(image, 99);
     });
     type Enhance = fn(&mut Image, f32);
     let kinds: [(&str, Enhance); 4] = [

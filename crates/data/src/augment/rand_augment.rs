@@ -135,3 +135,103 @@ impl Op {
         image
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ImageShape;
+    use rand::Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    /// What timm's level functions give by hand at magnitude 9 (level 0.9), for both signs.
+    #[test]
+    fn ranges_are_timms() {
+        let mut image = Image::black(ImageShape {
+            channels: 3,
+            height: 12,
+            width: 10,
+        });
+        ChaCha8Rng::seed_from_u64(0).fill_bytes(&mut image.pixels);
+        let done = |op: Op, sign| op.apply(image.clone(), 0.9, sign, [1, 2, 3]);
+        let changed = |change: &dyn Fn(&mut Image)| {
+            let mut changed = image.clone();
+            change(&mut changed);
+            changed
+        };
+        // 4 - int(0.9 * 4), 256 - int(0.9 * 256), int(0.9 * 110).
+        assert_eq!(
+            done(Op::Posterize, 1.0),
+            changed(&|i| colour::posterize(i, 1))
+        );
+        assert_eq!(
+            done(Op::Solarize, 1.0),
+            changed(&|i| colour::solarize(i, 26))
+        );
+        assert_eq!(
+            done(Op::SolarizeAdd, 1.0),
+            changed(&|i| colour::solarize_add(i, 99))
+        );
+        assert_eq!(done(Op::Invert, 1.0), changed(&|i| colour::invert(i)));
+        // 1 ± 0.9 * 0.9.
+        for (sign, factor) in [(1.0, 1.81), (-1.0, 0.19)] {
+            assert_eq!(
+                done(Op::Colour, sign),
+                changed(&|i| colour::colour(i, factor))
+            );
+            assert_eq!(
+                done(Op::Contrast, sign),
+                changed(&|i| colour::contrast(i, factor))
+            );
+            assert_eq!(
+                done(Op::Brightness, sign),
+                changed(&|i| colour::brightness(i, factor))
+            );
+            assert_eq!(
+                done(Op::Sharpness, sign),
+                changed(&|i| colour::sharpness(i, factor))
+            );
+            let fill = [1, 2, 3];
+            assert_eq!(
+                done(Op::Rotate, sign),
+                geometry::rotate(&image, sign * 27.0, fill)
+            );
+            assert_eq!(
+                done(Op::ShearX, sign),
+                geometry::shear_x(&image, sign * 0.27, fill)
+            );
+            assert_eq!(
+                done(Op::ShearY, sign),
+                geometry::shear_y(&image, sign * 0.27, fill)
+            );
+            let share = sign * 0.405;
+            assert_eq!(
+                done(Op::TranslateX, sign),
+                geometry::translate_x(&image, share, fill)
+            );
+            assert_eq!(
+                done(Op::TranslateY, sign),
+                geometry::translate_y(&image, share, fill)
+            );
+        }
+    }
+
+    /// The ends: all of posterize's and solarize's range, and no factor below 0.1.
+    #[test]
+    fn levels_reach_their_ends() {
+        let mut image = Image::black(ImageShape {
+            channels: 1,
+            height: 1,
+            width: 256,
+        });
+        for (byte, value) in (0_u8..=255).zip(&mut image.pixels) {
+            *value = byte;
+        }
+        let done = |op: Op, level| op.apply(image.clone(), level, -1.0, [0; 3]).pixels;
+        assert_eq!(done(Op::Posterize, 1.0), [0; 256]);
+        assert_eq!(done(Op::Posterize, 0.0)[255], 0xf0);
+        assert_eq!(done(Op::Solarize, 0.0), image.pixels);
+        assert!(done(Op::Solarize, 1.0).iter().rev().eq(&image.pixels));
+        assert_eq!(done(Op::Brightness, 1.0)[255], 25);
+        assert_eq!(done(Op::SolarizeAdd, 1.0)[127], 237);
+    }
+}
