@@ -16,8 +16,14 @@ fn digest(shapes: &Shapes) -> String {
 #[test]
 fn images_are_what_they_were() {
     // Recorded runs depend on them. Recorded from this code on x86-64: other machines have to draw the same bytes.
-    assert_eq!(digest(&Shapes::new(0, Split::Train, 200)), "91148f1b07d72a90");
-    assert_eq!(digest(&Shapes::new(0, Split::Test, 200)), "b8fc31f6c578c806");
+    assert_eq!(
+        digest(&Shapes::new(0, Split::Train, 200)),
+        "91148f1b07d72a90"
+    );
+    assert_eq!(
+        digest(&Shapes::new(0, Split::Test, 200)),
+        "b8fc31f6c578c806"
+    );
 }
 
 #[test]
