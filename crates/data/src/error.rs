@@ -70,6 +70,12 @@ pub enum DataError {
         /// What does not fit.
         reason: String,
     },
+    /// No thread could be had.
+    #[error("start a thread that loads batches")]
+    Thread {
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Loading a batch panicked: a fault of this program, or of a decoder that met a file it did not foresee.
     #[error("load batch {batch} of epoch {epoch}: the loader panicked: {reason}")]
     Panicked {

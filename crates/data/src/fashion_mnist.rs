@@ -58,7 +58,9 @@ pub fn open(dir: &Path, split: Split) -> Result<InMemory, DataError> {
 }
 
 /// The SHA-256 of a split's images and labels, uncompressed (Debian compressed them anew, so that the digests of the
-/// `.gz` files differ between the places where the data set is to be had).
+/// `.gz` files differ between the places where the data set is to be had). Computed from Debian's files, whose
+/// compressed data gives the MD5 sums in the data set's README once the names and times that Debian left out are back in
+/// their headers.
 pub fn digests(split: Split) -> [&'static str; 2] {
     match split {
         Split::Train => [

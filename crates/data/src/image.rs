@@ -61,6 +61,12 @@ impl Image {
         }
     }
 
+    /// The channels of one pixel.
+    pub(crate) fn pixel(&self, row: usize, column: usize) -> &[u8] {
+        let start = (row * self.width + column) * self.channels;
+        &self.pixels[start..start + self.channels]
+    }
+
     /// The bytes of one row.
     pub(crate) fn row(&self, row: usize) -> &[u8] {
         let stride = self.width * self.channels;

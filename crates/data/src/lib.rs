@@ -22,8 +22,10 @@
 //! ```
 
 pub mod augment;
+pub mod cifar10;
 mod error;
 pub mod fashion_mnist;
+pub mod folder;
 pub mod idx;
 mod image;
 mod loader;
@@ -31,8 +33,12 @@ mod place;
 pub mod shapes;
 mod subset;
 
-pub use augment::{Crop, Normalise, PadCrop, Pipeline};
+pub use augment::{
+    Crop, Normalise, PadCrop, Pipeline, RandAugment, RandomErasing, RandomResizedCrop,
+    ResizeCenterCrop,
+};
 pub use error::DataError;
+pub use folder::Folder;
 pub use image::{Image, ImageShape, Images, InMemory, Split};
 pub use loader::{Batch, Draws, Loader, Position, TrainConfig};
 pub use place::data_dir;

@@ -83,7 +83,7 @@ impl Loader {
     ///
     /// # Errors
     /// [`DataError::Setup`] when `pipeline` does not fit `images`, there are fewer images than a batch has, or `start`
-    /// lies outside; [`DataError::Io`] when no thread can be had.
+    /// lies outside; [`DataError::Thread`] when no thread can be had.
     pub fn train(
         images: Arc<dyn Images>,
         pipeline: Pipeline,
@@ -97,7 +97,7 @@ impl Loader {
     /// Batches to evaluate on: one pass in order, the last batch as small as it comes out.
     ///
     /// # Errors
-    /// [`DataError::Setup`] when `pipeline` does not fit `images` or is random, or `batch_size` is 0; [`DataError::Io`]
+    /// [`DataError::Setup`] when `pipeline` does not fit `images` or is random, or `batch_size` is 0; [`DataError::Thread`]
     /// when no thread can be had.
     pub fn eval(
         images: Arc<dyn Images>,
@@ -127,10 +127,7 @@ impl Loader {
             let thread = std::thread::Builder::new()
                 .name(format!("loader-{number}"))
                 .spawn(move || shared.work())
-                .map_err(|source| DataError::Io {
-                    path: "a thread to load with".into(),
-                    source,
-                })?;
+                .map_err(|source| DataError::Thread { source })?;
             loader.threads.push(thread);
         }
         Ok(loader)
@@ -164,8 +161,9 @@ impl Iterator for Loader {
         } else {
             self.shared.take(self.taken)
         };
-        self.taken += 1;
-        if batch.is_err() {
+        if batch.is_ok() {
+            self.taken += 1;
+        } else {
             self.failed = true;
             self.shared.stop();
         }

@@ -29,3 +29,35 @@ pub(crate) fn first_with(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_place_is_taken_and_all_are_named() {
+        let root = tempfile::TempDir::new().unwrap();
+        let [one, two] = ["one", "two"].map(|name| root.path().join(name));
+        let find = || {
+            first_with(
+                "Letters",
+                "write some",
+                vec![one.clone(), two.clone()],
+                &["a", "b"],
+            )
+        };
+        let text = find().unwrap_err().to_string();
+        let expected = format!(
+            "find Letters: looked at {}, {}; write some",
+            one.display(),
+            two.display()
+        );
+        assert_eq!(text, expected);
+        std::fs::create_dir(&two).unwrap();
+        assert!(find().is_err());
+        std::fs::write(two.join("b"), "").unwrap();
+        assert_eq!(find().unwrap(), two);
+        std::fs::create_dir_all(one.join("a")).unwrap();
+        assert_eq!(find().unwrap(), one);
+    }
+}

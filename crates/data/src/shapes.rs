@@ -2,8 +2,8 @@
 //!
 //! One object of the class lies at a random place, in a random size, rotation and colour, on a background with a gradient
 //! and a texture, among stripes and dots that partly cover it, under noise. Some objects are covered or faint beyond
-//! recognition, so that no classifier reaches 100 %. Colours depend a little on the class, as grass goes with cows: that
-//! is learned within few steps, the form takes longer.
+//! recognition. More than half of the objects have a colour that goes with their class, as grass goes with cows: it is
+//! learned within few steps, the form takes longer.
 //!
 //! An image is a function of (seed, split, index) alone. The arithmetic has no transcendental function in it, so that its
 //! bytes are the same on every machine.
@@ -33,7 +33,7 @@ pub const CLASSES: [&str; 10] = [
 const SIDE: usize = 32;
 
 /// How often an object has its class's colour instead of any.
-const TYPICAL_COLOUR: f64 = 0.35;
+const TYPICAL_COLOUR: f64 = 0.7;
 
 /// Colours that go with the classes.
 const COLOURS: [[f32; 3]; 10] = [
@@ -114,7 +114,7 @@ impl Images for Shapes {
 fn draw(class: usize, rng: &mut ChaCha8Rng) -> Image {
     let mut canvas = Canvas::background(rng);
     let colour = if rng.random_bool(TYPICAL_COLOUR) {
-        COLOURS[class].map(|channel| channel + rng.random_range(-35.0..35.0))
+        COLOURS[class].map(|channel| channel + rng.random_range(-30.0..30.0))
     } else {
         any_colour(rng)
     };
@@ -122,7 +122,7 @@ fn draw(class: usize, rng: &mut ChaCha8Rng) -> Image {
         canvas.clutter(rng, 1.0);
     }
     let object = Placement::random(rng);
-    let opacity = rng.random_range(0.55..1.0);
+    let opacity = rng.random_range(0.6..1.0);
     let variant = rng.random_range(0.0..1.0);
     canvas.paint(&object, 1.5, colour, opacity, |x, y| {
         distance(class, variant, x, y)
@@ -136,6 +136,12 @@ fn draw(class: usize, rng: &mut ChaCha8Rng) -> Image {
 /// Any colour.
 fn any_colour(rng: &mut ChaCha8Rng) -> [f32; 3] {
     [(); 3].map(|()| rng.random_range(0.0..255.0))
+}
+
+/// A colour near grey.
+fn pale_colour(rng: &mut ChaCha8Rng) -> [f32; 3] {
+    let grey = rng.random_range(50.0..205.0);
+    [(); 3].map(|()| grey + rng.random_range(-45.0..45.0))
 }
 
 /// A direction, evenly distributed: a point of the disc, scaled to length 1.
@@ -161,7 +167,7 @@ struct Placement {
 
 impl Placement {
     fn random(rng: &mut ChaCha8Rng) -> Self {
-        let size = rng.random_range(5.0..11.0);
+        let size = rng.random_range(6.0..12.0);
         let stretch = rng.random_range(0.85..1.15);
         // A quarter of the object may lie outside.
         let margin = 0.75 * size;
@@ -229,8 +235,8 @@ struct Canvas {
 impl Canvas {
     /// A gradient between two colours, and waves across it.
     fn background(rng: &mut ChaCha8Rng) -> Self {
-        let from = any_colour(rng);
-        let to = any_colour(rng);
+        let from = pale_colour(rng);
+        let to = pale_colour(rng);
         let along = direction(rng);
         let waves = direction(rng);
         let length = rng.random_range(3.0..12.0);

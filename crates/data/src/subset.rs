@@ -1,11 +1,12 @@
 //! A part of a data set.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::{DataError, Image, ImageShape, Images};
 
 /// Some images of a data set, in the order in which they lie there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Subset {
     images: Arc<dyn Images>,
     indices: Vec<u32>,
@@ -37,6 +38,15 @@ impl Subset {
     /// Where an image lies in the whole data set.
     fn whole(&self, index: usize) -> usize {
         self.indices[index] as usize
+    }
+}
+
+impl fmt::Debug for Subset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subset")
+            .field("images", &self.images)
+            .field("len", &self.indices.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,4 @@
 //! IDX files as they should be and as they should not.
-
 #![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use std::error::Error;

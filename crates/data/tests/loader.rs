@@ -1,5 +1,4 @@
 //! Batches do not depend on who loads them, or on when.
-
 #![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use std::collections::BTreeSet;

@@ -60,6 +60,17 @@ impl Normalise {
         Self::of([(0.5, 0.25); 3].into_iter())
     }
 
+    /// The byte that becomes about 0, by channel (a grey image's in all three): timm's colour for what comes into a
+    /// picture that is turned or shifted, `round(255 mean)`.
+    pub fn mean_bytes(&self) -> [u8; 3] {
+        [0, 1, 2].map(|channel| {
+            let table = &self.tables[channel.min(self.tables.len() - 1)];
+            // (0 - mean) / std and the slope 1 / std give the mean back.
+            let mean = -table[0] / (table[255] - table[0]);
+            (255.0 * mean).round_ties_even() as u8
+        })
+    }
+
     /// 1 or 3.
     pub fn channels(&self) -> usize {
         self.tables.len()
