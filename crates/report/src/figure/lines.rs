@@ -137,6 +137,7 @@ impl Axis {
     pub(super) fn panel(&self, title: String, y_label: &'static str, lines: Vec<Line>) -> Panel {
         let steps = lines.iter().flat_map(|line| &line.points);
         let last = steps.map(|(step, _)| *step).reduce(f64::max);
+        let last = last.filter(|last| *last > 0.0);
         Panel {
             title,
             x_label: self.label,

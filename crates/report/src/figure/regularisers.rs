@@ -25,7 +25,7 @@ const BELOW: i32 = 5;
 /// Room for the names of methods: what they need, within these, in points.
 const NAMES: (i32, i32) = (50, 190);
 /// Gap behind a panel, in points.
-const GAP: i32 = 10;
+const GAP: i32 = 18;
 /// Half the height of the end of an interval, and the radius of a point, in points.
 const CAP: i32 = 2;
 

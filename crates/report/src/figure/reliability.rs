@@ -6,7 +6,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::draw::{
     Area, COLUMN, DASH, Drawing, Drawn, GRID, INK, NORMAL, PAGE, POINT, SMALL, colour, gap, marker,
-    reason, sheet, text, tick,
+    reason, sheet, text, text_width, tick,
 };
 use super::lines::note;
 use crate::analysis::{Analysis, Reliability, reliability};
@@ -47,7 +47,10 @@ pub(super) fn diagrams(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, Report
         let why = "no finished run recorded how sure and how right it was";
         return Ok(gap(note(analysis), why));
     };
-    let (width, columns) = shape(most);
+    let words = tasks.iter().flat_map(|(_, diagrams)| diagrams);
+    let words = words.flat_map(|each| &each.words);
+    let widest = words.map(|words| text_width(words, SMALL)).max();
+    let (width, columns) = shape(most, widest.unwrap_or(0));
     let words = tasks.iter().flat_map(|(_, diagrams)| diagrams);
     let lines = words.map(|each| each.words.len()).max().unwrap_or(0) as i32;
     // As high as wide.
@@ -73,13 +76,15 @@ pub(super) fn diagrams(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, Report
     }))
 }
 
-/// Width of a figure in points and panels side by side, for so many panels: rows of about the same length.
-fn shape(panels: usize) -> (i32, usize) {
-    if panels <= IN_COLUMN {
+/// Width of a figure in points and panels side by side, for so many panels with words this wide: rows of about the same
+/// length.
+fn shape(panels: usize, words: i32) -> (i32, usize) {
+    if panels <= IN_COLUMN && words * IN_COLUMN as i32 <= COLUMN {
         return (COLUMN, IN_COLUMN);
     }
-    let rows = panels.div_ceil(ACROSS);
-    (PAGE, panels.div_ceil(rows).max(ACROSS - 2))
+    let fit = (PAGE / words.max(1)).clamp(1, ACROSS as i32) as usize;
+    let rows = panels.div_ceil(fit);
+    (PAGE, panels.div_ceil(rows).max(fit.min(ACROSS - 2)))
 }
 
 fn words(analysis: &Analysis<'_>, task: &str, methods: Vec<Reliability>) -> Vec<Diagram> {
@@ -167,7 +172,12 @@ mod tests {
     #[test]
     fn rows_are_about_equally_long() {
         for (panels, columns) in [(1, 3), (3, 3), (4, 5), (7, 7), (8, 5), (13, 7), (15, 5)] {
-            assert_eq!(shape(panels).1, columns, "{panels}");
+            assert_eq!(shape(panels, 60).1, columns, "{panels}");
         }
+        // Long words need room.
+        assert_eq!(shape(3, 100), (PAGE, 5));
+        assert_eq!(shape(13, 100), (PAGE, 5));
+        assert_eq!(shape(13, 240), (PAGE, 2));
+        assert_eq!(shape(2, 2 * PAGE), (PAGE, 1));
     }
 }
