@@ -82,6 +82,7 @@ fn options(selection: &Selection) -> Vec<OsString> {
     add("--experiments", folders.experiments.as_ref());
     add("--artifacts", folders.artifacts.as_ref());
     add("--paper", folders.paper.as_ref());
+    add("--baselines", folders.baselines.as_ref());
     options
 }
 
@@ -135,7 +136,8 @@ mod tests {
     fn a_selection_survives_the_way_through_arguments() {
         for line in [
             "",
-            "--suite control,all --scale cpu --only task=gym/hopper --only seed=1,2 --artifacts /a/b",
+            "--suite control,all --scale cpu --only task=gym/hopper --only seed=1,2 --artifacts /a/b \
+             --baselines c",
         ] {
             let parsed =
                 Line::parse_from(std::iter::once("era").chain(line.split_whitespace())).selection;

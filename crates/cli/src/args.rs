@@ -77,6 +77,15 @@ pub(crate) struct Folders {
         help_heading = "Folders"
     )]
     pub(crate) paper: PathBuf,
+
+    /// Numbers that others published
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "baselines",
+        help_heading = "Folders"
+    )]
+    pub(crate) baselines: PathBuf,
 }
 
 /// Train what is missing, then write tables and figures

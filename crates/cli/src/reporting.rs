@@ -32,6 +32,7 @@ pub(crate) fn build(
         store,
         studies: &studies,
         templates: &selection.folders.paper.join("templates"),
+        published: &selection.folders.baselines.join("published.yaml"),
     })?)
 }
 

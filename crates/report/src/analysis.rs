@@ -4,19 +4,22 @@ mod curves;
 mod entropy;
 mod pairs;
 mod profile;
-mod returns;
+mod reliability;
+mod scores;
 
 use era_harness::CellId;
 use era_stats::{Bootstrap, Estimate, Scores, aggregate};
 
 use crate::board::{Board, Score};
+use crate::domain::{Domain, Measure};
 use crate::error::ReportError;
 
 pub(crate) use curves::{Curve, curves};
 pub(crate) use entropy::{EntropyRow, TaskEntropy};
 pub(crate) use pairs::{Comparison, Pair};
 pub(crate) use profile::Profile;
-pub(crate) use returns::{Normalised, NormalisedRow, TaskReturns};
+pub(crate) use reliability::{Reliability, reliability};
+pub(crate) use scores::{MethodScores, Normalised, NormalisedRow, TaskScores};
 
 /// Bootstrap repetitions for tables; era-stats' default, with its level (95 %) and seed.
 const TABLE_REPETITIONS: usize = 50_000;
@@ -31,8 +34,8 @@ pub(crate) const SEED: u64 = 0;
 pub(crate) struct Analysis<'a> {
     pub(crate) scale: &'a str,
     pub(crate) board: Board<'a>,
-    /// One for each task of the board.
-    pub(crate) returns: Vec<TaskReturns>,
+    /// By measure of the domain; in each, one for each task of the board.
+    pub(crate) results: Vec<Vec<TaskScores>>,
     /// Over all tasks; or why there is none.
     pub(crate) normalised: Result<Normalised, String>,
     /// One for each task of the board on which some method recorded its entropy.
@@ -42,18 +45,49 @@ pub(crate) struct Analysis<'a> {
 
 impl<'a> Analysis<'a> {
     pub(crate) fn new(scale: &'a str, board: Board<'a>) -> Result<Self, ReportError> {
-        let returns = returns::by_task(&board)?;
-        let normalised = returns::normalise(&board, &returns)?;
+        let results = board.domain().measures().iter();
+        let results: Vec<Vec<TaskScores>> = results
+            .map(|measure| scores::by_task(&board, measure))
+            .collect::<Result<_, _>>()?;
+        let normalised = scores::normalise(&board, &results[0])?;
         let entropy = entropy::by_task(&board)?;
-        let pairs = pairs::compare(&board, &returns, &normalised)?;
+        let pairs = pairs::compare(&board, &results[0], &normalised)?;
         Ok(Self {
             scale,
             board,
-            returns,
+            results,
             normalised,
             entropy,
             pairs,
         })
+    }
+
+    pub(crate) fn domain(&self) -> Domain {
+        self.board.domain()
+    }
+
+    /// The scores by which methods are compared, one for each task of the board.
+    pub(crate) fn scores(&self) -> &[TaskScores] {
+        &self.results[0]
+    }
+
+    /// A measure of one method on one task; `None` where the domain has no such measure or the study no such cell.
+    pub(crate) fn result(
+        &self,
+        measure: &Measure,
+        task: &str,
+        method: &str,
+    ) -> Option<&MethodScores> {
+        let mut measures = self.domain().measures().iter().zip(&self.results);
+        let (_, tasks) = measures.find(|(other, _)| other.metric == measure.metric)?;
+        let task = tasks.iter().find(|other| other.task == task)?;
+        task.rows.iter().find(|row| row.method == method)
+    }
+
+    /// The entropy of one method on one task, where it was recorded.
+    pub(crate) fn entropy_of(&self, task: &str, method: &str) -> Option<&EntropyRow> {
+        let task = self.entropy.iter().find(|other| other.task == task)?;
+        task.rows.iter().find(|row| row.method == method)
     }
 
     /// The performance profiles; or why there are none.

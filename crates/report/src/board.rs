@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use era_harness::CellId;
+use era_harness::{Cell, CellId};
 
+use crate::domain::Domain;
 use crate::error::ReportError;
 use crate::frame::{Frame, Series};
 use crate::records::{FinishedRun, LeftOut, Records};
@@ -21,8 +22,8 @@ pub(crate) struct Board<'a> {
     pub(crate) runs: Vec<FinishedRun>,
     /// Task and method of each run.
     places: Vec<(usize, usize)>,
-    /// Task and method of each cell of the study whose task has a place.
-    planned: Vec<(usize, usize)>,
+    /// Each cell of the study whose task has a place, as its position in the study, with its task and method.
+    planned: Vec<(usize, (usize, usize))>,
     frame: Frame,
 }
 
@@ -57,7 +58,8 @@ impl<'a> Board<'a> {
             let method = methods.iter().position(|method| *method == labels[cell])?;
             Some((task, method))
         };
-        let planned = (0..study.cells.len()).filter_map(place).collect();
+        let planned = (0..study.cells.len()).filter_map(|cell| Some((cell, place(cell)?)));
+        let planned = planned.collect();
         let places = records
             .runs
             .iter()
@@ -76,12 +78,23 @@ impl<'a> Board<'a> {
         })
     }
 
-    /// How many cells the study has of this task and method.
-    pub(crate) fn planned(&self, task: usize, method: usize) -> usize {
-        self.planned
+    /// What the study is judged by.
+    pub(crate) fn domain(&self) -> Domain {
+        Domain::of(self.study)
+    }
+
+    /// The cells that the study has of this task and method, finished or not.
+    pub(crate) fn cells_of(&self, task: usize, method: usize) -> impl Iterator<Item = &'a Cell> {
+        let of_place = self
+            .planned
             .iter()
-            .filter(|place| **place == (task, method))
-            .count()
+            .filter(move |(_, place)| *place == (task, method));
+        of_place.map(|(cell, _)| &self.study.cells[*cell])
+    }
+
+    /// How many these are.
+    pub(crate) fn planned(&self, task: usize, method: usize) -> usize {
+        self.cells_of(task, method).count()
     }
 
     /// The series of a metric, one for each run.

@@ -36,6 +36,14 @@ pub enum ReportError {
         /// What is wrong, with the line.
         source: minijinja::Error,
     },
+    /// The published numbers are not as they should be.
+    #[error("read the published numbers in {}: {reason}", path.display())]
+    Published {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// Rows could not be arranged in a frame.
     #[error("arrange the records in a frame: {0}")]
     Frame(#[from] polars::error::PolarsError),

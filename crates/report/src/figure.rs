@@ -7,19 +7,28 @@ mod legend;
 mod lines;
 mod panel;
 mod pdf;
+mod regularisers;
+mod reliability;
 
 use std::collections::BTreeSet;
 
 use crate::analysis::Analysis;
+use crate::domain::Domain;
 use crate::error::ReportError;
 
-/// Names of the figures; each is made as `.svg` and `.pdf`.
+/// Names of the figures; each is made as `.svg` and `.pdf`. Those of `vision` are for that suite alone, the probability of
+/// improvement is for all, the others for suites that record returns.
 pub const FIGURES: &[&str] = &[
     "control-curves",
     "control-entropy",
     "performance-profile",
-    "probability-of-improvement",
+    IMPROVEMENT,
+    "vision-curves",
+    "vision-regularisers",
+    "vision-reliability",
 ];
+
+const IMPROVEMENT: &str = "probability-of-improvement";
 
 /// Where a figure comes from, for its metadata.
 pub(crate) struct Origin {
@@ -58,17 +67,24 @@ pub(crate) fn figure(
     analysis: &Analysis<'_>,
     records: &str,
 ) -> Result<(String, Vec<u8>), ReportError> {
-    let drawn = match name {
-        "control-curves" => lines::returns(analysis)?,
-        "control-entropy" => audit::audit(analysis)?,
-        "performance-profile" => lines::profile(analysis)?,
-        "probability-of-improvement" => intervals::improvement(analysis),
-        _ => {
+    let drawn = match (analysis.domain(), name) {
+        (_, IMPROVEMENT) => intervals::improvement(analysis),
+        (Domain::Control, "control-curves") => lines::scores(analysis)?,
+        (Domain::Control, "control-entropy") => audit::audit(analysis)?,
+        (Domain::Control, "performance-profile") => lines::profile(analysis)?,
+        (Domain::Vision, "vision-curves") => lines::scores(analysis)?,
+        (Domain::Vision, "vision-regularisers") => regularisers::regularisers(analysis),
+        (Domain::Vision, "vision-reliability") => reliability::diagrams(analysis)?,
+        (domain, _) => {
+            let takes = |figure: &&str| {
+                *figure == IMPROVEMENT
+                    || figure.starts_with("vision-") == (domain == Domain::Vision)
+            };
             return Err(ReportError::Unknown {
                 experiment: analysis.board.study.experiment.clone(),
                 kind: "figure",
                 name: name.to_owned(),
-                valid: FIGURES.to_vec(),
+                valid: FIGURES.iter().copied().filter(takes).collect(),
             });
         }
     };

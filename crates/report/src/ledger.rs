@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::analysis::{Analysis, Comparison, LEVEL, SEED};
 use crate::error::ReportError;
 use crate::number::Printed;
+use crate::published::{Configuration, Quoted};
 use crate::template;
 
 /// One printed number.
@@ -43,6 +44,9 @@ struct Provenance<'a> {
     runs: Vec<RunLine<'a>>,
     left_out: &'a [crate::LeftOut],
     numbers: &'a [Entry],
+    /// Numbers of others that stand beside ours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    published: Vec<&'a Quoted>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +72,7 @@ impl Ledger {
     pub(crate) fn new(analysis: &Analysis<'_>) -> Result<Self, ReportError> {
         let mut ledger = Self(Vec::new());
         let experiment = &analysis.board.study.experiment;
-        ledger.add_returns(analysis, experiment);
+        ledger.add_scores(analysis, experiment);
         ledger.add_entropy(analysis, experiment);
         ledger.add_pairs(analysis, experiment);
         let mut seen = BTreeSet::new();
@@ -81,18 +85,22 @@ impl Ledger {
         }
     }
 
-    fn add_returns(&mut self, analysis: &Analysis<'_>, experiment: &str) {
-        for task in &analysis.returns {
-            for row in &task.rows {
-                if let Some(iqm) = &row.iqm {
-                    let about =
-                        format!("IQM of the last return of {} on {}", row.method, task.task);
-                    self.add(
-                        &[experiment, &task.task, &row.method, "return"],
-                        about,
-                        iqm,
-                        row.cells(),
-                    );
+    fn add_scores(&mut self, analysis: &Analysis<'_>, experiment: &str) {
+        for (measure, tasks) in analysis.domain().measures().iter().zip(&analysis.results) {
+            for task in tasks {
+                for row in &task.rows {
+                    if let Some(iqm) = &row.iqm {
+                        let about = format!(
+                            "IQM of the last {} of {} on {}",
+                            measure.about, row.method, task.task
+                        );
+                        self.add(
+                            &[experiment, &task.task, &row.method, measure.word],
+                            about,
+                            iqm,
+                            row.cells(),
+                        );
+                    }
                 }
             }
         }
@@ -113,6 +121,7 @@ impl Ledger {
     }
 
     fn add_entropy(&mut self, analysis: &Analysis<'_>, experiment: &str) {
+        let words = &analysis.domain().entropy().words;
         for task in &analysis.entropy {
             for row in &task.rows {
                 let mut add = |what: &str, about: &str, value: f64, printed: String| {
@@ -127,30 +136,15 @@ impl Ledger {
                         cells: row.cells.clone(),
                     });
                 };
-                add(
-                    "entropy",
-                    "mean policy entropy (nats) at the last evaluation",
-                    row.mean,
-                    row.mean_text(),
-                );
+                add("entropy", words.mean, row.mean, row.mean_text());
                 if let (Some(value), Some(text)) = (row.lowest, row.lowest_text()) {
-                    add(
-                        "lowest entropy",
-                        "lowest policy entropy (nats) of any evaluated state",
-                        value,
-                        text,
-                    );
+                    add("lowest entropy", words.lowest, value, text);
                 }
                 if let (Some((value, _)), Some(text)) = (row.bound, row.bound_text()) {
-                    add("bound", "target (nats) of the policy entropy", value, text);
+                    add("bound", words.bound, value, text);
                 }
                 if let (Some(value), Some(text)) = (row.violations, row.violations_text()) {
-                    add(
-                        "violations",
-                        "per cent of evaluated states below the target entropy",
-                        value * 100.0,
-                        text,
-                    );
+                    add("violations", words.violations, value * 100.0, text);
                 }
                 if let (Some(value), Some(text)) = (row.clipped, row.clipped_text()) {
                     add(
@@ -259,7 +253,12 @@ impl Ledger {
     }
 
     /// `provenance.json`: what is behind each number, and which runs are behind all of it.
-    pub(crate) fn provenance(&self, analysis: &Analysis<'_>, records: &str) -> String {
+    pub(crate) fn provenance(
+        &self,
+        analysis: &Analysis<'_>,
+        published: &[Configuration],
+        records: &str,
+    ) -> String {
         let board = &analysis.board;
         let run = |run: &'_ crate::records::FinishedRun| -> usize { run.rows.len() };
         let provenance = Provenance {
@@ -285,6 +284,7 @@ impl Ledger {
                 .collect(),
             left_out: &board.left_out,
             numbers: &self.0,
+            published: published.iter().flat_map(|each| &each.numbers).collect(),
         };
         format!("{:#}\n", serde_json::json!(provenance))
     }

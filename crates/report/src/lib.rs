@@ -1,7 +1,7 @@
 //! Tables, figures and numbers of the paper from run records.
 //!
-//! A report is a pure function of the records of an experiment's cells, the templates and nothing else: no clock, no
-//! commit of the moment, no absolute path. So [`Report::check`] can say whether what lies in `paper/generated/` is what
+//! A report is a pure function of the records of an experiment's cells, the templates, the published numbers and nothing
+//! else: no clock, no commit of the moment, no absolute path. So [`Report::check`] can say whether what lies in `paper/generated/` is what
 //! the records say, byte by byte, on any machine. Nothing is trained here.
 //!
 //! [`build`] makes everything in memory, [`Report::write`] puts it on disk: for every study a folder with its tables
@@ -10,6 +10,7 @@
 
 mod analysis;
 mod board;
+mod domain;
 mod error;
 mod figure;
 mod frame;
@@ -17,6 +18,7 @@ mod ledger;
 mod number;
 mod output;
 pub mod paper;
+mod published;
 mod records;
 mod study;
 mod summary;
@@ -30,6 +32,7 @@ use era_harness::store::Store;
 use analysis::Analysis;
 use board::Board;
 use ledger::Ledger;
+use published::{Configuration, Published};
 use records::Records;
 use summary::Summary;
 use template::Templates;
@@ -52,6 +55,8 @@ pub struct ReportInputs<'a> {
     pub studies: &'a [Study],
     /// The folder of templates: `paper/templates`.
     pub templates: &'a Path,
+    /// Numbers that others published: `baselines/published.yaml`. Read where a study has a table that shows them.
+    pub published: &'a Path,
 }
 
 /// A report, in memory.
@@ -70,7 +75,8 @@ pub struct Report {
 /// Records that are unfinished, failed or damaged are left out and listed in [`Report::left_out`]; they are no error.
 ///
 /// # Errors
-/// An experiment asks for an unknown table or figure; a template is missing or wrong; a figure cannot be drawn.
+/// An experiment asks for a table or figure that its suite does not have; a template or the file of published numbers is
+/// missing or wrong; a figure cannot be drawn.
 pub fn build(inputs: &ReportInputs<'_>) -> Result<Report, ReportError> {
     let templates = Templates::new(inputs.templates)?;
     let mut report = Report {
@@ -80,9 +86,18 @@ pub fn build(inputs: &ReportInputs<'_>) -> Result<Report, ReportError> {
     };
     for study in inputs.studies {
         let records = Records::read(inputs.store, inputs.scale, &study.cells);
-        report.add(inputs.scale, study, records, &templates)?;
+        let published = published(inputs, study)?;
+        report.add(inputs.scale, study, records, &published, &templates)?;
     }
     Ok(report)
+}
+
+/// What others report of the tasks of a study, where it has a table that shows it.
+fn published(inputs: &ReportInputs<'_>, study: &Study) -> Result<Vec<Configuration>, ReportError> {
+    if !study.tables.iter().any(|name| name == table::ACCURACY) {
+        return Ok(Vec::new());
+    }
+    Ok(Published::read(inputs.published)?.configurations())
 }
 
 impl Report {
@@ -91,13 +106,14 @@ impl Report {
         scale: &str,
         study: &Study,
         records: Records,
+        published: &[Configuration],
         templates: &Templates,
     ) -> Result<(), ReportError> {
         let hash = records.hash();
         let analysis = Analysis::new(scale, Board::new(study, records)?)?;
         let path = |name: &str| format!("{}/{name}", study.experiment);
         for name in &study.tables {
-            let text = table::table(name, &analysis, templates)?;
+            let text = table::table(name, &analysis, published, templates)?;
             self.files.insert(path(&format!("{name}.tex")), text.into());
         }
         for name in &study.figures {
@@ -110,7 +126,7 @@ impl Report {
             .insert(path("numbers.tex"), ledger.numbers(&analysis).into());
         self.files.insert(
             path("provenance.json"),
-            ledger.provenance(&analysis, &hash).into(),
+            ledger.provenance(&analysis, published, &hash).into(),
         );
         self.summaries.push(Summary::new(&analysis));
         self.left_out.extend(analysis.board.left_out);

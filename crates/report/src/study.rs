@@ -105,13 +105,24 @@ impl Study {
 type Write = fn(&str, &serde_json::Value) -> String;
 
 fn label(cell: &Cell, names: &[&str], write: Write) -> String {
-    let values: Vec<String> = names
-        .iter()
-        .filter_map(|name| Some(write(name, cell.params.get(*name)?)))
-        .collect();
-    match values.as_slice() {
-        [] => cell.method.clone(),
-        values => format!("{} ({})", cell.method, values.join(", ")),
+    let params = names.iter().copied();
+    let params = params.filter_map(|name| Some((name, cell.params.get(name)?)));
+    with_params(&cell.method, params.map(|(name, value)| write(name, value)))
+}
+
+/// What a method with these parameters is called, all of them told.
+pub(crate) fn labelled<'p>(
+    method: &str,
+    params: impl Iterator<Item = (&'p String, &'p serde_json::Value)>,
+) -> String {
+    with_params(method, params.map(|(name, value)| in_short(name, value)))
+}
+
+fn with_params(method: &str, params: impl Iterator<Item = String>) -> String {
+    let params: Vec<String> = params.collect();
+    match params.as_slice() {
+        [] => method.to_owned(),
+        params => format!("{method} ({})", params.join(", ")),
     }
 }
 

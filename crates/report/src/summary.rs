@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::analysis::{Analysis, EntropyRow, NormalisedRow};
+use crate::domain::{Domain, ECE, NLL, TOP_FIVE};
 use crate::number::Printed;
 
 /// Narrowest width that is laid out for; below it lines run over.
@@ -43,10 +44,14 @@ impl Summary {
             summary.say(0, Analysis::SMOKE);
         }
         summary.say(0, "");
-        if analysis.returns.is_empty() {
+        if analysis.scores().is_empty() {
             summary.say(0, "no cell is finished");
         } else {
-            summary.0.push(Block::Table(tasks(analysis)));
+            let table = match analysis.domain() {
+                Domain::Control => tasks(analysis),
+                Domain::Vision => classification(analysis),
+            };
+            summary.0.push(Block::Table(table));
             summary.over_all(analysis);
         }
         summary.pairs(analysis);
@@ -59,7 +64,7 @@ impl Summary {
     }
 
     fn over_all(&mut self, analysis: &Analysis<'_>) {
-        if analysis.returns.len() < 2 {
+        if analysis.scores().len() < 2 || !analysis.domain().normalises() {
             return;
         }
         self.say(0, "");
@@ -151,21 +156,59 @@ impl Summary {
 fn tasks(analysis: &Analysis<'_>) -> Vec<Line> {
     let heading = ["method", "runs", "IQM", "95 % interval", "entropy", "bound"];
     let mut lines = vec![Line::Cells(heading.map(str::to_owned).to_vec())];
-    for task in &analysis.returns {
+    for task in analysis.scores() {
         lines.push(Line::Heading(task.task.clone()));
-        let entropy = analysis
-            .entropy
-            .iter()
-            .find(|other| other.task == task.task);
         for row in &task.rows {
-            let entropy =
-                entropy.and_then(|task| task.rows.iter().find(|other| other.method == row.method));
+            let entropy = analysis.entropy_of(&task.task, &row.method);
             lines.push(Line::Cells(vec![
                 row.method.clone(),
                 format!("{}/{}", row.scores.len(), row.planned),
                 value(row.iqm.as_ref()),
                 interval(row.iqm.as_ref()),
                 entropy.map_or("-".into(), EntropyRow::mean_text),
+                entropy
+                    .and_then(EntropyRow::bound_text)
+                    .unwrap_or("-".into()),
+            ]));
+        }
+    }
+    lines
+}
+
+/// Every task of image classification with a line for each method; the interval is that of top-1 accuracy, `min H` the lowest
+/// entropy of any prediction.
+fn classification(analysis: &Analysis<'_>) -> Vec<Line> {
+    let heading = [
+        "method",
+        "runs",
+        "top-1 %",
+        "95 % interval",
+        "top-5 %",
+        "NLL",
+        "ECE %",
+        "min H",
+        "H0",
+    ];
+    let mut lines = vec![Line::Cells(heading.map(str::to_owned).to_vec())];
+    for task in analysis.scores() {
+        lines.push(Line::Heading(task.task.clone()));
+        for row in &task.rows {
+            let entropy = analysis.entropy_of(&task.task, &row.method);
+            let of = |measure| {
+                let row = analysis.result(measure, &task.task, &row.method);
+                value(row.and_then(|row| row.iqm.as_ref()))
+            };
+            lines.push(Line::Cells(vec![
+                row.method.clone(),
+                format!("{}/{}", row.scores.len(), row.planned),
+                value(row.iqm.as_ref()),
+                interval(row.iqm.as_ref()),
+                of(&TOP_FIVE),
+                of(&NLL),
+                of(&ECE),
+                entropy
+                    .and_then(EntropyRow::lowest_text)
+                    .unwrap_or("-".into()),
                 entropy
                     .and_then(EntropyRow::bound_text)
                     .unwrap_or("-".into()),

@@ -1,14 +1,33 @@
 //! Tables: what their templates are filled in with.
 
+mod vision;
+
 use serde::Serialize;
 
 use crate::analysis::{Analysis, Comparison};
+use crate::domain::Domain;
 use crate::error::ReportError;
 use crate::number::Printed;
+use crate::published::Configuration;
 use crate::template::{self, Templates};
 
-/// Names of the tables; each has its template `<name>.tex.j2`.
-pub const TABLES: &[&str] = &["control-returns", "control-entropy", "control-pairwise"];
+/// Names of the tables; each has its template `<name>.tex.j2`. Those of `vision` are for that suite alone, the others for
+/// suites that record returns.
+pub const TABLES: &[&str] = &[
+    "control-returns",
+    "control-entropy",
+    "control-pairwise",
+    ACCURACY,
+    "vision-calibration",
+    "vision-entropy",
+    "vision-pairwise",
+];
+
+/// The table that shows published numbers beside ours.
+pub(crate) const ACCURACY: &str = "vision-accuracy";
+
+/// How many characters less than others the widest table has for labels.
+const LESS: usize = 12;
 
 /// Characters of a method's label from which on tables are set smaller, so that they fit a column of the paper.
 const LONG: usize = 25;
@@ -116,23 +135,51 @@ struct PairLine<'a> {
     paired: usize,
 }
 
-/// The table `name` of a study as LaTeX.
+/// The table `name` of a study as LaTeX; `published` is what others report of its tasks and methods.
 pub(crate) fn table(
     name: &str,
     analysis: &Analysis<'_>,
+    published: &[Configuration],
     templates: &Templates,
 ) -> Result<String, ReportError> {
-    match name {
-        "control-returns" => templates.render(name, context(name, analysis, returns(analysis))),
-        "control-entropy" => templates.render(name, context(name, analysis, entropy(analysis))),
-        "control-pairwise" => templates.render(name, context(name, analysis, pairwise(analysis))),
-        _ => Err(ReportError::Unknown {
-            experiment: analysis.board.study.experiment.clone(),
-            kind: "table",
-            name: name.to_owned(),
-            valid: TABLES.to_vec(),
-        }),
+    match (analysis.domain(), name) {
+        (Domain::Control, "control-returns") => fill(name, analysis, returns(analysis), templates),
+        (Domain::Control, "control-entropy") => fill(name, analysis, entropy(analysis), templates),
+        (Domain::Control, "control-pairwise") => {
+            fill(name, analysis, pairwise(analysis), templates)
+        }
+        (Domain::Vision, ACCURACY) => fill(
+            name,
+            analysis,
+            vision::accuracy(analysis, published),
+            templates,
+        ),
+        (Domain::Vision, "vision-calibration") => {
+            fill(name, analysis, vision::calibration(analysis), templates)
+        }
+        (Domain::Vision, "vision-entropy") => fill(name, analysis, entropy(analysis), templates),
+        (Domain::Vision, "vision-pairwise") => fill(name, analysis, pairwise(analysis), templates),
+        (domain, _) => {
+            let of_vision = |valid: &&str| valid.starts_with("vision-");
+            let valid = TABLES.iter().copied();
+            let valid = valid.filter(|valid| of_vision(valid) == (domain == Domain::Vision));
+            Err(ReportError::Unknown {
+                experiment: analysis.board.study.experiment.clone(),
+                kind: "table",
+                name: name.to_owned(),
+                valid: valid.collect(),
+            })
+        }
     }
+}
+
+fn fill<T: Serialize>(
+    name: &str,
+    analysis: &Analysis<'_>,
+    table: T,
+    templates: &Templates,
+) -> Result<String, ReportError> {
+    templates.render(name, context(name, analysis, table))
 }
 
 fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'a, T> {
@@ -140,7 +187,8 @@ fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'
     let label = format!("{}-{name}-{}", study.experiment, analysis.scale);
     let methods = analysis.board.methods.iter();
     let longest = methods.map(|method| method.chars().count()).max();
-    let size = match longest.unwrap_or(0) {
+    let less = if name == ACCURACY { LESS } else { 0 };
+    let size = match longest.unwrap_or(0) + less {
         0..LONG => r"\small",
         LONG..VERY_LONG => r"\footnotesize",
         _ => r"\scriptsize",
@@ -165,7 +213,7 @@ fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'
 }
 
 fn returns<'a>(analysis: &'a Analysis<'_>) -> Returns<'a> {
-    let tasks = analysis.returns.iter().map(|task| ReturnsOfTask {
+    let tasks = analysis.scores().iter().map(|task| ReturnsOfTask {
         task: &task.task,
         rows: task
             .rows
@@ -178,7 +226,7 @@ fn returns<'a>(analysis: &'a Analysis<'_>) -> Returns<'a> {
             })
             .collect(),
     });
-    let several = analysis.returns.len() > 1;
+    let several = analysis.scores().len() > 1;
     let all = analysis
         .normalised
         .as_ref()

@@ -1,4 +1,4 @@
-//! Policy entropy against a method's target.
+//! Entropy of policies or predictions against a method's target.
 
 use era_harness::CellId;
 
@@ -21,9 +21,10 @@ pub(crate) struct EntropyRow {
     pub(crate) bound: Option<(f64, f64)>,
     /// Mean over runs of the mean entropy at the last evaluation.
     pub(crate) mean: f64,
-    /// Lowest entropy of any state in any evaluation of any run; `None` where it was not recorded.
+    /// Lowest entropy of any state or prediction in any evaluation of any run, or in the last one of any run, as the
+    /// domain has it; `None` where it was not recorded.
     pub(crate) lowest: Option<f64>,
-    /// Share of states below the bound, mean over all evaluations of all runs; `None` without a bound.
+    /// Share of them below the bound, mean over the same evaluations; `None` without a bound.
     pub(crate) violations: Option<f64>,
     /// Share of standard deviations, over states and dimensions, at the smallest one allowed, mean over all evaluations
     /// of all runs; `None` where it was not recorded.
@@ -67,12 +68,17 @@ impl EntropyRow {
 }
 
 pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError> {
-    let of_mean = board.series("policy/entropy_mean")?;
-    let of_min = board.series("policy/entropy_min")?;
-    let of_bound = board.series("policy/bound")?;
-    let of_violations = board.series("policy/bound_violations")?;
-    let of_clipped = board.series("policy/sigma_min_clipped")?;
-    let of_delta = board.series("era/delta")?;
+    let metrics = board.domain().entropy();
+    let of_some = |metric: Option<&str>| match metric {
+        Some(metric) => board.series(metric),
+        None => Ok(vec![Series::new(); board.runs.len()]),
+    };
+    let of_mean = board.series(metrics.mean)?;
+    let of_min = board.series(metrics.lowest)?;
+    let of_bound = board.series(metrics.bound)?;
+    let of_violations = board.series(metrics.violations)?;
+    let of_clipped = of_some(metrics.clipped)?;
+    let of_delta = of_some(metrics.delta)?;
     let mut tasks = Vec::new();
     for (task, name) in board.tasks.iter().enumerate() {
         let mut rows = Vec::new();
@@ -82,8 +88,12 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError
                 continue;
             }
             let all = |series: &[Series]| -> Vec<f64> {
+                let evaluations = |run: usize| match series[run].as_slice() {
+                    [.., last] if !metrics.all_training => std::slice::from_ref(last),
+                    all => all,
+                };
                 let runs = board.runs_of(task, method);
-                runs.flat_map(|run| series[run].iter().flat_map(|(_, values)| values))
+                runs.flat_map(|run| evaluations(run).iter().flat_map(|(_, values)| values))
                     .copied()
                     .collect()
             };

@@ -3,7 +3,7 @@
 use era_harness::CellId;
 use era_stats::{Bootstrap, Scores, difference, improvement};
 
-use super::{Normalised, TaskReturns, cells, table_bootstrap, values};
+use super::{Normalised, TaskScores, cells, table_bootstrap, values};
 use crate::board::{Board, Score};
 use crate::error::ReportError;
 use crate::number::Printed;
@@ -39,18 +39,18 @@ type Sides = Vec<Side>;
 type Side = (Vec<Score>, Vec<Score>);
 
 /// Compares each method that has the word `era` in its name with each that does not. A study that has none or nothing
-/// else compares its other methods with its first.
+/// else compares its other methods with its first, and so does one with more pairs than its domain shows.
 pub(super) fn compare(
     board: &Board<'_>,
-    returns: &[TaskReturns],
+    scores: &[TaskScores],
     normalised: &Result<Normalised, String>,
 ) -> Result<Vec<Pair>, ReportError> {
     let bootstrap = table_bootstrap()?;
     let mut pairs = Vec::new();
-    for (left, right) in names(&board.methods) {
+    for (left, right) in names(&board.methods, board.domain().most_pairs()) {
         let mut tasks = Vec::new();
         let mut sides = Sides::new();
-        for task in returns {
+        for task in scores {
             let of = |method: &str| {
                 task.rows
                     .iter()
@@ -96,10 +96,10 @@ pub(super) fn compare(
 }
 
 /// Which method is held against which.
-fn names(methods: &[String]) -> Vec<(&String, &String)> {
+fn names(methods: &[String], most: usize) -> Vec<(&String, &String)> {
     let (era, others): (Vec<&String>, Vec<&String>) =
         methods.iter().partition(|method| is_era(method));
-    if era.is_empty() || others.is_empty() {
+    if era.is_empty() || others.is_empty() || era.len() * others.len() > most {
         return methods
             .iter()
             .skip(1)
@@ -189,13 +189,14 @@ mod tests {
 
     #[test]
     fn era_is_held_against_what_is_not() {
-        let names = |methods: &[&str]| {
+        let at_most = |most: usize, methods: &[&str]| {
             let methods: Vec<String> = methods.iter().map(ToString::to_string).collect();
-            names(&methods)
+            names(&methods, most)
                 .iter()
                 .map(|(left, right)| format!("{left}>{right}"))
                 .collect::<Vec<_>>()
         };
+        let names = |methods: &[&str]| at_most(usize::MAX, methods);
         assert_eq!(
             names(&["sac", "sac-era", "operations"]),
             ["sac-era>sac", "sac-era>operations"]
@@ -206,5 +207,12 @@ mod tests {
             ["sac-era (k=2)>sac-era (k=1)"]
         );
         assert!(names(&["sac"]).is_empty());
+        // Too many to be shown one by one: all against the first.
+        let four = ["plain", "dropout", "era", "era-exact"];
+        assert_eq!(at_most(4, &four).len(), 4);
+        assert_eq!(
+            at_most(3, &four),
+            ["dropout>plain", "era>plain", "era-exact>plain"]
+        );
     }
 }

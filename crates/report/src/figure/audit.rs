@@ -1,7 +1,5 @@
 //! The entropy audit: what a method promises of its policy's entropy and what it holds, beside the return.
 
-use era_stats::{Estimate, Interval};
-
 use super::draw::{Drawing, Drawn};
 use super::legend::Key;
 use super::lines::{Axis, keys, note};
@@ -62,7 +60,7 @@ pub(super) fn audit(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportErr
     let board = &analysis.board;
     let targets = curves(board, "policy/bound")?;
     let means = curves(board, "policy/entropy_mean")?;
-    let axis = Axis::over(&means);
+    let axis = Axis::over(&means, analysis.domain());
     let mut blocks: Vec<(usize, Block)> = Vec::new();
     for (task, _) in recorded(&means) {
         let title = board.tasks[task].clone();
@@ -78,7 +76,7 @@ pub(super) fn audit(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportErr
             let targets = targets[*task].iter().filter(|_| quantity.with_target);
             let dashed = targets.map(|curve| axis.line(curve, true));
             let solid = tasks[*task].iter().map(|curve| axis.line(curve, false));
-            let lines = dashed.chain(solid.map(|line| scaled(line, quantity.factor)));
+            let lines = dashed.chain(solid.map(|line| line.scaled(quantity.factor)));
             block.panels.push(panel(&axis, quantity, lines.collect()));
         }
     }
@@ -107,15 +105,4 @@ fn panel(axis: &Axis, quantity: &Quantity, lines: Vec<Line>) -> Panel {
         panel.y = (-4.0, 104.0);
     }
     panel
-}
-
-fn scaled(mut line: Line, factor: f64) -> Line {
-    for (_, Estimate { value, interval }) in &mut line.points {
-        *value *= factor;
-        if let Some(Interval { low, high, .. }) = interval {
-            *low *= factor;
-            *high *= factor;
-        }
-    }
-    line
 }

@@ -1,22 +1,27 @@
 //! Figures of lines with bands: learning curves, performance profiles.
 
+use era_stats::Estimate;
+
 use super::draw::{Drawing, Drawn, gap};
 use super::legend::Key;
 use super::panel::{Line, Panel, draw};
 use crate::analysis::{Analysis, Curve, curves};
+use crate::domain::Domain;
 use crate::error::ReportError;
 
-/// Learning curves: return against steps, a panel for each task.
-pub(super) fn returns(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
-    let tasks = curves(&analysis.board, "eval/return")?;
-    let axis = Axis::over(&tasks);
+/// Learning curves: the score against steps, a panel for each task.
+pub(super) fn scores(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
+    let measure = analysis.domain().score();
+    let tasks = curves(&analysis.board, measure.metric)?;
+    let axis = Axis::over(&tasks, analysis.domain());
     let panels = tasks
         .iter()
         .enumerate()
         .filter(|(_, curves)| !curves.is_empty())
         .map(|(task, curves)| {
-            let lines = curves.iter().map(|curve| axis.line(curve, false)).collect();
-            axis.panel(analysis.board.tasks[task].clone(), "return", lines)
+            let lines = curves.iter().map(|curve| axis.line(curve, false));
+            let lines = lines.map(|line| line.scaled(measure.factor)).collect();
+            axis.panel(analysis.board.tasks[task].clone(), measure.label, lines)
         });
     let why_none = "no finished run has evaluations";
     Ok(draw(
@@ -86,32 +91,34 @@ pub(super) fn note(analysis: &Analysis<'_>) -> Option<&'static str> {
     analysis.smoke().then_some(Analysis::SMOKE)
 }
 
-/// The axis of steps, the same in all panels of a figure.
+/// The axis of steps, the same in all panels of a figure but for its end, which is each panel's own where tasks are data sets
+/// of different sizes.
 pub(super) struct Axis {
     /// Steps in a unit of the axis.
     unit: f64,
     label: &'static str,
-    /// The last step, in units.
-    end: f64,
+    /// The last step of all panels, in units; `None` where each has its own.
+    end: Option<f64>,
 }
 
 impl Axis {
-    pub(super) fn over(tasks: &[Vec<Curve>]) -> Self {
+    pub(super) fn over(tasks: &[Vec<Curve>], domain: Domain) -> Self {
         let steps = tasks
             .iter()
             .flatten()
             .flat_map(|curve| &curve.points)
             .map(|point| point.step);
         let last = steps.max().unwrap_or(1).max(1);
+        let [ones, thousands, millions] = domain.steps();
         let (unit, label) = match last {
-            3_000_000.. => (1e6, "environment steps (millions)"),
-            5_000.. => (1e3, "environment steps (thousands)"),
-            _ => (1.0, "environment steps"),
+            3_000_000.. => (1e6, millions),
+            5_000.. => (1e3, thousands),
+            _ => (1.0, ones),
         };
         Self {
             unit,
             label,
-            end: last as f64 / unit,
+            end: (domain == Domain::Control).then_some(last as f64 / unit),
         }
     }
 
@@ -128,11 +135,14 @@ impl Axis {
     }
 
     pub(super) fn panel(&self, title: String, y_label: &'static str, lines: Vec<Line>) -> Panel {
+        let steps = lines.iter().flat_map(|line| &line.points);
+        let last = steps.map(|(step, _)| *step).reduce(f64::max);
+        let last = last.filter(|last| *last > 0.0);
         Panel {
             title,
             x_label: self.label,
             y_label,
-            x: (0.0, self.end),
+            x: (0.0, self.end.or(last).unwrap_or(1.0)),
             y: extent(&lines),
             lines,
         }
@@ -144,7 +154,12 @@ fn extent(lines: &[Line]) -> (f64, f64) {
     let estimates = lines
         .iter()
         .flat_map(|line| &line.points)
-        .map(|(_, estimate)| estimate);
+        .map(|(_, estimate)| *estimate);
+    extent_of(estimates)
+}
+
+/// The range of these values and their intervals, as [`extent`] has it.
+pub(super) fn extent_of(estimates: impl Iterator<Item = Estimate>) -> (f64, f64) {
     let ends = estimates.flat_map(|estimate| {
         let interval = estimate
             .interval

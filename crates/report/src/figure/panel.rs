@@ -1,6 +1,6 @@
 //! Panels of lines with bands, with a legend below them.
 
-use era_stats::Estimate;
+use era_stats::{Estimate, Interval};
 use plotters::element::Polygon;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -40,6 +40,20 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, Estimate)>,
     /// A target, not a measurement: dashed, without band and markers.
     pub(super) dashed: bool,
+}
+
+impl Line {
+    /// The same line with all values multiplied.
+    pub(super) fn scaled(mut self, factor: f64) -> Self {
+        for (_, Estimate { value, interval }) in &mut self.points {
+            *value *= factor;
+            if let Some(Interval { low, high }) = interval {
+                *low *= factor;
+                *high *= factor;
+            }
+        }
+        self
+    }
 }
 
 /// Panels of one task.

@@ -1,6 +1,6 @@
 //! Generated files follow records and templates to the last digit; records that are not whole are left out and said.
 
-use crate::common::{Bench, cell, text};
+use crate::common::{Bench, cell, of_control, text};
 use era_harness::Params;
 use era_report::Stale;
 
@@ -177,7 +177,7 @@ fn a_failed_run_is_left_out_with_its_reason() {
 #[test]
 fn figures_say_where_they_come_from() {
     let report = finished().build();
-    for figure in era_report::FIGURES {
+    for figure in of_control(era_report::FIGURES) {
         let svg = text(&report, &format!("control/{figure}.svg"));
         for part in [
             "command: cargo xtask reproduce --suite control --scale cpu",

@@ -11,6 +11,8 @@ use era_harness::worker::{self, WorkerOptions, WorkerOutcome};
 use era_harness::{Cell, Cost, Method, ParamError, Params, Suite, TrainError};
 use era_report::{Report, ReportError, ReportInputs, Study};
 
+use crate::vision;
+
 /// A method that records returns and entropies by formula.
 #[derive(Debug)]
 struct Scripted(&'static str);
@@ -26,12 +28,13 @@ fn registry() -> Vec<Suite> {
         &Scripted("ppo-era"),
         &Scripted(ODD),
     ];
-    vec![Suite {
-        name: "bench",
-        about: "returns by formula",
+    let suite = |name, methods| Suite {
+        name,
+        about: "by formula",
         tasks: Vec::new(),
         methods,
-    }]
+    };
+    vec![suite("bench", methods), suite("vision", vision::methods())]
 }
 
 impl Method for Scripted {
@@ -114,6 +117,23 @@ pub(crate) struct Bench {
 impl Bench {
     /// The study of these tasks and methods with this many seeds; nothing is run yet.
     pub(crate) fn new(tasks: &[&str], methods: &[&str], seeds: u64) -> Self {
+        let mut cells = Vec::new();
+        for task in tasks {
+            for method in methods {
+                cells.extend((0..seeds).map(|seed| cell(task, method, seed, Params::new())));
+            }
+        }
+        Self::with(Study {
+            experiment: "control".into(),
+            about: "returns by formula".into(),
+            cells,
+            tables: of_control(era_report::TABLES),
+            figures: Vec::new(),
+        })
+    }
+
+    /// Any study; nothing is run yet.
+    pub(crate) fn with(study: Study) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let paper = folder.path().join("paper");
         std::fs::create_dir_all(paper.join("templates")).unwrap();
@@ -126,19 +146,11 @@ impl Bench {
             )
             .unwrap();
         }
-        let mut cells = Vec::new();
-        for task in tasks {
-            for method in methods {
-                cells.extend((0..seeds).map(|seed| cell(task, method, seed, Params::new())));
-            }
-        }
-        let study = Study {
-            experiment: "control".into(),
-            about: "returns by formula".into(),
-            cells,
-            tables: era_report::TABLES.iter().map(ToString::to_string).collect(),
-            figures: Vec::new(),
-        };
+        let baselines = folder.path().join("baselines");
+        std::fs::create_dir(&baselines).unwrap();
+        let published =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../baselines/published.yaml");
+        std::fs::copy(published, baselines.join("published.yaml")).unwrap();
         Self {
             store: Store::new(folder.path().join("artifacts")),
             paper,
@@ -149,10 +161,7 @@ impl Bench {
     }
 
     pub(crate) fn with_figures(mut self) -> Self {
-        self.study.figures = era_report::FIGURES
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        self.study.figures = of_control(era_report::FIGURES);
         self
     }
 
@@ -181,6 +190,7 @@ impl Bench {
             store: &self.store,
             studies: std::slice::from_ref(&self.study),
             templates: &self.paper.join("templates"),
+            published: &self.paper.join("../baselines/published.yaml"),
         })
     }
 
@@ -199,6 +209,12 @@ impl Bench {
         assert!(text.contains(from), "{from:?} is not in {}", path.display());
         std::fs::write(path, text.replacen(from, to, 1)).unwrap();
     }
+}
+
+/// The names that a suite which records returns may ask for.
+pub(crate) fn of_control(names: &[&str]) -> Vec<String> {
+    let names = names.iter().filter(|name| !name.starts_with("vision-"));
+    names.map(ToString::to_string).collect()
 }
 
 pub(crate) fn cell(task: &str, method: &str, seed: u64, params: Params) -> Cell {

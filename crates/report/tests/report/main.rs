@@ -6,3 +6,4 @@ mod check;
 mod common;
 mod figures;
 mod tables;
+mod vision;

@@ -1,30 +1,28 @@
-//! Returns at the last evaluation, by task and method, and normalised over tasks.
+//! Scores at the last evaluation, by task and method, and normalised over tasks.
 
 use era_harness::CellId;
 use era_stats::{Estimate, Scores, aggregate};
 
 use super::{cells, iqm, table_bootstrap, values};
 use crate::board::{Board, Score, first, last, mean};
+use crate::domain::Measure;
 use crate::error::ReportError;
 use crate::number::{Printed, decimals};
 
-/// The metric: one value an episode of an evaluation.
-const RETURN: &str = "eval/return";
-
 /// One task: a row for each method, in the board's order.
-pub(crate) struct TaskReturns {
+pub(crate) struct TaskScores {
     pub(crate) task: String,
-    pub(crate) rows: Vec<MethodReturn>,
-    /// Decimals of every return on this task.
+    pub(crate) rows: Vec<MethodScores>,
+    /// Decimals of every value on this task.
     pub(crate) decimals: usize,
-    /// Mean return of all runs of all methods at their first evaluation.
+    /// Mean over all runs of all methods at their first evaluation.
     pub(crate) first: Option<f64>,
 }
 
 /// One method on one task.
-pub(crate) struct MethodReturn {
+pub(crate) struct MethodScores {
     pub(crate) method: String,
-    /// Mean return over the episodes of each run's last evaluation.
+    /// The measure at each run's last evaluation: of a return the mean over its episodes.
     pub(crate) scores: Vec<Score>,
     /// Number of cells in the study.
     pub(crate) planned: usize,
@@ -32,7 +30,7 @@ pub(crate) struct MethodReturn {
     pub(crate) iqm: Option<Printed>,
 }
 
-impl MethodReturn {
+impl MethodScores {
     pub(crate) fn cells(&self) -> Vec<CellId> {
         cells(&self.scores)
     }
@@ -75,27 +73,33 @@ impl NormalisedRow {
     }
 }
 
-pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskReturns>, ReportError> {
-    let series = board.series(RETURN)?;
+/// A measure of every run, by task and method.
+pub(super) fn by_task(
+    board: &Board<'_>,
+    measure: &Measure,
+) -> Result<Vec<TaskScores>, ReportError> {
+    let series = board.series(measure.metric)?;
+    let scaled = |value: f64| value * measure.factor;
     let bootstrap = table_bootstrap()?;
     let mut tasks = Vec::new();
     for (task, name) in board.tasks.iter().enumerate() {
         let mut estimates = Vec::new();
         let mut firsts = Vec::new();
         for method in 0..board.methods.len() {
-            let scores = board.scores(&series, (task, method), last);
+            let scores = board.scores(&series, (task, method), |run| last(run).map(scaled));
             estimates.push((iqm(&values(&scores), &bootstrap)?, scores));
-            firsts.extend(values(&board.scores(&series, (task, method), first)));
+            let begins = board.scores(&series, (task, method), |run| first(run).map(scaled));
+            firsts.extend(values(&begins));
         }
         let shown = estimates
             .iter()
             .filter_map(|(estimate, _)| *estimate)
             .map(|estimate: Estimate| estimate.value);
-        let decimals = decimals(shown);
+        let decimals = measure.decimals.unwrap_or_else(|| decimals(shown));
         let rows = estimates
             .into_iter()
             .enumerate()
-            .map(|(method, (estimate, scores))| MethodReturn {
+            .map(|(method, (estimate, scores))| MethodScores {
                 method: board.methods[method].clone(),
                 scores,
                 planned: board.planned(task, method),
@@ -103,7 +107,7 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskReturns>, ReportError
             });
         let rows = rows.filter(|row| row.planned > 0).collect();
         let first = (!firsts.is_empty()).then(|| mean(&firsts));
-        tasks.push(TaskReturns {
+        tasks.push(TaskScores {
             task: name.clone(),
             rows,
             decimals,
@@ -116,8 +120,11 @@ pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskReturns>, ReportError
 /// Normalised scores of every method that has a run on every task; or why there are none.
 pub(super) fn normalise(
     board: &Board<'_>,
-    tasks: &[TaskReturns],
+    tasks: &[TaskScores],
 ) -> Result<Result<Normalised, String>, ReportError> {
+    if !board.domain().normalises() {
+        return Ok(Err("scores of this suite are not normalised".into()));
+    }
     let Some(baseline) = board.methods.first() else {
         return Ok(Err("no cell is finished".into()));
     };
@@ -156,7 +163,7 @@ pub(super) fn normalise(
 }
 
 /// The returns on a task that count as 0 and 1.
-fn range(task: &TaskReturns, baseline: &str) -> Result<(f64, f64), String> {
+fn range(task: &TaskScores, baseline: &str) -> Result<(f64, f64), String> {
     let runs = task
         .rows
         .iter()
@@ -183,7 +190,7 @@ fn range(task: &TaskReturns, baseline: &str) -> Result<(f64, f64), String> {
 
 /// A method's scores on every task; `None` where one is missing.
 fn scores_over(
-    tasks: &[TaskReturns],
+    tasks: &[TaskScores],
     ranges: &[(f64, f64)],
     method: &str,
 ) -> Option<Vec<Vec<Score>>> {

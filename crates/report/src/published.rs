@@ -1,0 +1,283 @@
+//! Numbers that others published, from `baselines/published.yaml`: shown beside ours, never mixed with them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use era_harness::{Cell, Params};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ReportError;
+use crate::number::fixed;
+use crate::study;
+
+/// The format of the file that is read here.
+const FORMAT: u32 = 1;
+
+/// The file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Published {
+    format: u32,
+    sources: BTreeMap<String, String>,
+    #[expect(
+        dead_code,
+        reason = "other libraries' runs are of no use here, but they are in the file"
+    )]
+    #[serde(default)]
+    reruns: serde::de::IgnoredAny,
+    entries: Vec<Entry>,
+}
+
+/// One entry; what its fields mean stands in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: String,
+    what: String,
+    task: Option<String>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "aggregates over tasks are not shown yet")]
+    suite: Option<String>,
+    method: String,
+    #[serde(default)]
+    params: Params,
+    metric: String,
+    setting: Option<Setting>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the format")]
+    steps: Option<u64>,
+    source: String,
+    r#where: String,
+    #[serde(default)]
+    #[expect(dead_code, reason = "part of the format")]
+    seeds: Vec<u64>,
+    values: Vec<f64>,
+    #[serde(default)]
+    unit: Option<String>,
+    decimals: Option<usize>,
+    plus_minus: Option<f64>,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+/// What a published number was trained with.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Setting {
+    network: String,
+    epochs: u32,
+    augmentation: Augmentation,
+}
+
+/// Whether the source says that images were augmented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Augmentation {
+    None,
+    Added,
+}
+
+/// A published number as it is quoted, with where it stands.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Quoted {
+    id: String,
+    what: String,
+    pub(crate) printed: String,
+    pub(crate) plus_minus: Option<String>,
+    unit: Option<String>,
+    source: String,
+    r#where: String,
+    note: Option<String>,
+    #[serde(skip)]
+    metric: String,
+    #[serde(skip)]
+    augmentation: Augmentation,
+}
+
+/// The published numbers of one configuration of a method on one task.
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration {
+    pub(crate) task: String,
+    pub(crate) method: String,
+    params: Params,
+    /// Network and length of training: `ResNet-50, 200 epochs`.
+    pub(crate) setting: String,
+    pub(crate) numbers: Vec<Quoted>,
+}
+
+impl Published {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// It cannot be read, has another format, or quotes a source that it does not list.
+    pub(crate) fn read(path: &Path) -> Result<Self, ReportError> {
+        let text = std::fs::read_to_string(path).map_err(ReportError::file("read", path))?;
+        let wrong = |reason: String| ReportError::Published {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let published: Self =
+            serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if published.format != FORMAT {
+            let format = published.format;
+            return Err(wrong(format!("format {format} is not {FORMAT}")));
+        }
+        let unknown = |entry: &&Entry| !published.sources.contains_key(&entry.source);
+        match published.entries.iter().find(unknown) {
+            Some(Entry { id, source, .. }) => {
+                Err(wrong(format!("`{id}` has the unknown source `{source}`")))
+            }
+            None => Ok(published),
+        }
+    }
+
+    /// What is published of a method on a task in a stated setting, in the order of the file.
+    pub(crate) fn configurations(&self) -> Vec<Configuration> {
+        let mut all: Vec<Configuration> = Vec::new();
+        for entry in &self.entries {
+            let (Some(task), Some(setting)) = (&entry.task, &entry.setting) else {
+                continue;
+            };
+            let Some(number) = self.quoted(entry, setting) else {
+                continue;
+            };
+            let setting = format!("{}, {} epochs", setting.network, setting.epochs);
+            let same = |other: &&mut Configuration| {
+                other.task == *task
+                    && other.method == entry.method
+                    && other.params == entry.params
+                    && other.setting == setting
+            };
+            match all.iter_mut().find(same) {
+                Some(configuration) => configuration.numbers.push(number),
+                None => all.push(Configuration {
+                    task: task.clone(),
+                    method: entry.method.clone(),
+                    params: entry.params.clone(),
+                    setting,
+                    numbers: vec![number],
+                }),
+            }
+        }
+        all
+    }
+
+    /// The number of an entry that has one alone.
+    fn quoted(&self, entry: &Entry, setting: &Setting) -> Option<Quoted> {
+        let [value] = entry.values.as_slice() else {
+            return None;
+        };
+        let print = |value: f64| match entry.decimals {
+            Some(decimals) => fixed(value, decimals),
+            None => value.to_string(),
+        };
+        Some(Quoted {
+            id: entry.id.clone(),
+            what: entry.what.clone(),
+            printed: print(*value),
+            plus_minus: entry.plus_minus.map(print),
+            unit: entry.unit.clone(),
+            source: self.sources.get(&entry.source)?.clone(),
+            r#where: entry.r#where.clone(),
+            note: entry.note.clone(),
+            metric: entry.metric.clone(),
+            augmentation: setting.augmentation,
+        })
+    }
+}
+
+impl Configuration {
+    /// The number of a metric in a setting, where it is published.
+    pub(crate) fn number(&self, metric: &str, augmentation: Augmentation) -> Option<&Quoted> {
+        let mut numbers = self.numbers.iter();
+        numbers.find(|number| number.metric == metric && number.augmentation == augmentation)
+    }
+
+    /// Whether a cell is of this method with all parameters that the source names.
+    pub(crate) fn describes(&self, cell: &Cell) -> bool {
+        cell.method == self.method
+            && self
+                .params
+                .iter()
+                .all(|(name, value)| cell.params.get(name).is_some_and(|own| same(own, value)))
+    }
+
+    /// The method with the parameters that the source names, as our methods are labelled.
+    pub(crate) fn label(&self) -> String {
+        study::labelled(&self.method, self.params.iter())
+    }
+}
+
+/// Whether two parameters have the same value; whole numbers and others are numbers alike.
+fn same(one: &serde_json::Value, other: &serde_json::Value) -> bool {
+    match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Published, ReportError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("published.yaml");
+        std::fs::write(&path, text).unwrap();
+        Published::read(&path)
+    }
+
+    #[test]
+    fn the_file_of_this_repository_has_the_papers_table() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../baselines/published.yaml");
+        let published = Published::read(&path).unwrap();
+        let all = published.configurations();
+        let labels: Vec<String> = all
+            .iter()
+            .map(|each| format!("{} {}", each.task, each.label()))
+            .collect();
+        assert_eq!(
+            labels[..4],
+            [
+                "imagenet cross-entropy",
+                "imagenet era",
+                "cifar10 cross-entropy",
+                "cifar10 era",
+            ]
+        );
+        assert_eq!(labels.len(), 10, "{labels:?}");
+        assert_eq!(labels[4], "cifar10 label-smoothing (smoothing=0.1)");
+        let number = all[1].number("eval/top1", Augmentation::Added).unwrap();
+        assert_eq!(number.printed, "77.30");
+        assert_eq!(number.plus_minus.as_deref(), Some("0.36"));
+        let number = all[7].number("eval/top1", Augmentation::None).unwrap();
+        assert_eq!(
+            (number.printed.as_str(), &number.plus_minus),
+            ("93.630", &None)
+        );
+        assert!(all[7].number("eval/top1", Augmentation::Added).is_none());
+        assert_eq!(all[0].setting, "ResNet-50, 200 epochs");
+        // Every id names one number.
+        let ids: std::collections::BTreeSet<&str> = published
+            .entries
+            .iter()
+            .map(|entry| entry.id.as_str())
+            .collect();
+        assert_eq!(ids.len(), published.entries.len());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said() {
+        for (text, reason) in [
+            ("format: 2\nsources: {}\nentries: []\n", "format 2 is not 1"),
+            (
+                "format: 1\nsources: {}\nentries: [{id: a, what: b, method: c, metric: d, source: X, where: e, values: [1]}]\n",
+                "`a` has the unknown source `X`",
+            ),
+            ("format: 1\nsources: {}\nentries: []\nmore: 1\n", "more"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}
