@@ -140,7 +140,8 @@ impl Training<'_> {
         let arguments = ["train", "--driven", "--checkpoint-every", &every].map(Into::into);
         Ok(LocalLauncher {
             command: std::iter::once(program.into()).chain(arguments).collect(),
-            env: Vec::new(),
+            // Memory that a worker frees is wanted again at once: giving it back costs 5 % of a residual network's training.
+            env: vec![("MIMALLOC_PURGE_DELAY".into(), "-1".into())],
         })
     }
 }

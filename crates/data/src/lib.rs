@@ -32,6 +32,7 @@ mod loader;
 mod place;
 pub mod shapes;
 mod subset;
+mod uniform;
 
 pub use augment::{
     Crop, Normalise, PadCrop, Pipeline, RandAugment, RandomErasing, RandomResizedCrop,
@@ -43,3 +44,4 @@ pub use image::{Image, ImageShape, Images, InMemory, Split};
 pub use loader::{Batch, Draws, Loader, Position, TrainConfig};
 pub use place::data_dir;
 pub use subset::Subset;
+pub use uniform::Uniform;

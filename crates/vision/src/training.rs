@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
 use era_data::{
-    Batch, Crop, DataError, Draws, Images, Loader, Pipeline, Position, Split, TrainConfig,
+    Batch, DataError, Draws, Images, Loader, Pipeline, Position, RandAugment, RandomErasing, Split,
+    TrainConfig,
 };
 use era_harness::run::{Array, Checkpoint, Run};
 use era_harness::seed::Streams;
@@ -348,18 +349,31 @@ fn load(
 }
 
 fn train_pipeline(task: &TaskInfo, params: &Common) -> Pipeline {
-    let mut pipeline = match params.crop {
-        CropKind::Pad => Pipeline::pad_crop_flip(params.crop_padding, task.normalise()),
-        CropKind::None | CropKind::Resized => Pipeline::plain(task.normalise()),
+    let normalise = task.normalise();
+    let rand_augment = (params.rand_augment_ops > 0).then(|| {
+        let fill = normalise.mean_bytes();
+        RandAugment::new(params.rand_augment_ops, params.rand_augment_magnitude, fill)
+    });
+    let erasing = (params.random_erasing > 0.0).then_some(RandomErasing {
+        probability: params.random_erasing,
+    });
+    let pipeline = match params.crop {
+        CropKind::None => Pipeline::plain(normalise),
+        CropKind::Pad => Pipeline::pad_crop_flip(params.crop_padding, normalise),
+        CropKind::Resized => Pipeline::random_resized(params.image_size, normalise),
     };
-    pipeline.flip = if params.flip { 0.5 } else { 0.0 };
-    pipeline
+    Pipeline {
+        flip: if params.flip { 0.5 } else { 0.0 },
+        rand_augment,
+        erasing,
+        ..pipeline
+    }
 }
 
-fn eval_pipeline(task: &TaskInfo, _params: &Common) -> Pipeline {
-    Pipeline {
-        crop: Crop::Keep,
-        ..Pipeline::plain(task.normalise())
+fn eval_pipeline(task: &TaskInfo, params: &Common) -> Pipeline {
+    match params.crop {
+        CropKind::None | CropKind::Pad => Pipeline::plain(task.normalise()),
+        CropKind::Resized => Pipeline::center(params.image_size, task.normalise()),
     }
 }
 

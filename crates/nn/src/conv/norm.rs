@@ -49,39 +49,39 @@ pub(crate) struct Affine<'a> {
 }
 
 impl Affine<'_> {
-    /// In place on a row of `block`; `start` is where the row begins in all of the tensor.
+    /// Of a row of `block` that begins at `start` in all of the tensor.
     #[inline(always)]
-    fn apply(&self, row: &mut [Lane], block: usize, start: usize) {
+    fn apply(&self, from: &[Lane], row: &mut [Lane], block: usize, start: usize) {
         let channels = self.scale.len();
+        let columns = row
+            .chunks_exact_mut(channels)
+            .zip(from.chunks_exact(channels));
         if let Some(other) = self.other {
-            let other = &other[start..start + row.len()];
-            let columns = row
-                .chunks_exact_mut(channels)
-                .zip(other.chunks_exact(channels));
-            for (column, other) in columns {
+            let other = &other[start..start + from.len()];
+            for ((column, from), other) in columns.zip(other.chunks_exact(channels)) {
                 let terms = self.scale.iter().zip(self.shift).zip(other);
-                for (x, ((scale, shift), other)) in column.iter_mut().zip(terms) {
+                for ((y, x), ((scale, shift), other)) in column.iter_mut().zip(from).zip(terms) {
                     for lane in 0..LANES {
-                        x[lane] = scale[lane] * x[lane] + shift[lane] + other[lane];
+                        y[lane] = self.end(scale[lane] * x[lane] + shift[lane] + other[lane]);
                     }
                 }
             }
         } else {
-            for column in row.chunks_exact_mut(channels) {
-                for (x, (scale, shift)) in column.iter_mut().zip(self.scale.iter().zip(self.shift))
-                {
+            for (column, from) in columns {
+                let terms = self.scale.iter().zip(self.shift);
+                for ((y, x), (scale, shift)) in column.iter_mut().zip(from).zip(terms) {
                     for lane in 0..LANES {
-                        x[lane] = scale[lane] * x[lane] + shift[lane];
+                        y[lane] = self.end(scale[lane] * x[lane] + shift[lane]);
                     }
                 }
             }
         }
-        if self.relu {
-            for x in row.as_flattened_mut() {
-                *x = x.max(0.0);
-            }
-        }
         mask(row, block, self.samples);
+    }
+
+    #[inline(always)]
+    fn end(&self, x: f32) -> f32 {
+        if self.relu { x.max(0.0) } else { x }
     }
 }
 
@@ -123,16 +123,22 @@ impl Convolve<'_> {
         let g = self.geometry;
         let blocks = self.input.len() / g.input_len();
         let mut row = vec![[0.0; LANES]; self.direct.row_len()];
+        let mut mapped = row.clone();
         let mut sums = Sums::new(g.outputs);
         let mut output = Vec::with_capacity(blocks * g.output_len());
         for (block, input) in self.input.chunks_exact(g.input_len()).enumerate() {
             for y in 0..g.out_height() {
                 self.direct.row(arch, input, y, &mut row);
                 match self.affine {
-                    Some(affine) => affine.apply(&mut row, block, output.len()),
-                    None => sums.add(&row, &row),
+                    Some(affine) => {
+                        affine.apply(&row, &mut mapped, block, output.len());
+                        output.extend_from_slice(&mapped);
+                    }
+                    None => {
+                        sums.add(&row, &row);
+                        output.extend_from_slice(&row);
+                    }
                 }
-                output.extend_from_slice(&row);
             }
         }
         Convolved {
@@ -198,9 +204,8 @@ impl Map<'_> {
         let mut output = Vec::with_capacity(self.input.len());
         let mut row = vec![[0.0; LANES]; row_len];
         for input in self.input.chunks_exact(row_len) {
-            row.copy_from_slice(input);
             let start = output.len();
-            self.affine.apply(&mut row, start / block_len, start);
+            self.affine.apply(input, &mut row, start / block_len, start);
             output.extend_from_slice(&row);
         }
         output

@@ -7,7 +7,7 @@ use super::lanes::{LANES, Lane, Vectors};
 const CHANNELS: usize = 4;
 
 /// Columns that are worked through at once: what four channels need of them stays in the first cache.
-const COLUMNS: usize = 64;
+const COLUMNS: usize = 128;
 
 /// Adds up the gradient of the weights, block by block.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ mod resnet;
 mod sgd;
 mod weights;
 
-pub use plan::{Arch, Plan, Stem};
-pub use resnet::{Pass, ResNet};
+pub use plan::{Arch, Plan, Stage, Stem};
+pub use resnet::{Parameter, Pass, ResNet, Running};
 pub use sgd::{Sgd, SgdConfig};
 pub use weights::WeightsError;
 
