@@ -204,7 +204,7 @@ fn steps_of_sgd_are_pytorchs() {
             assert_close(
                 &format!("loss before step {step}"),
                 &[value],
-                &[*expected],
+                &[expected],
                 tolerance,
             );
             sgd.step(&mut net, gradients, number("lr"));

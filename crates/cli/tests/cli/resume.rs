@@ -36,6 +36,16 @@ params:
 scales: {smoke: {}}
 ";
 
+/// Two residual networks: 60 epochs of two updates, with every kind of augmentation, read ahead by a thread.
+const VISION: &str = "
+suite: vision
+about: two short trainings of classifiers
+matrix: {task: shapes, method: [dropout, era], seed: 1}
+params:
+  {arch: resnet-8, epochs: 60, batch_size: 10, train_per_class: 2, test_per_class: 1, rand_augment_ops: 1, random_erasing: 0.5}
+scales: {smoke: {}}
+";
+
 /// Checkpoints as often as makes sense, at steps that do not depend on a clock.
 const EVERY: &str = "--checkpoint-every 7x";
 
@@ -93,8 +103,13 @@ fn so_do_ppo_and_ppo_era() {
 }
 
 #[test]
+fn so_do_dropout_and_era_for_classification() {
+    killed_and_resumed(VISION, seeded(17, 500, 6000));
+}
+
+#[test]
 fn as_many_jobs_as_one_likes() {
-    for yaml in [SLOW, ON_POLICY] {
+    for yaml in [SLOW, ON_POLICY, VISION] {
         let folders = ["--jobs 1", "--jobs 2", "--jobs 7"].map(|jobs| {
             let folder = Folder::with(yaml);
             assert_eq!(folder.reproduce(jobs).code, Some(0));
