@@ -15,7 +15,7 @@ use super::document::{Axis, Document, Rule, Scale};
 use super::error::{Fault, Problem};
 use super::{check, report};
 use crate::cell::{CELL_FORMAT, Cell, Params};
-use crate::method::{Method, Suite};
+use crate::method::{Method, ParamError, Suite};
 
 /// The most cells of one scale.
 const MOST_CELLS: u128 = 100_000;
@@ -120,10 +120,7 @@ impl<'a> Expansion<'a> {
         let Some(method) = check::method(self.suite, method) else {
             return Vec::new();
         };
-        let known = match method.resolve(task, &Params::new()) {
-            Ok(defaults) => defaults.into_keys().collect(),
-            Err(_) => BTreeSet::new(), // reported below, cell by cell, with the given parameters
-        };
+        let known = parameters(method, task);
         self.known
             .entry(&scale.name.name)
             .or_default()
@@ -324,6 +321,16 @@ impl<'a> Expansion<'a> {
 }
 
 /// The names of the parameters of all methods of a suite.
+/// The names of a method's parameters. Its defaults alone may be refused (a task may need one to be set), so they are asked for with a
+/// name that no parameter has.
+fn parameters(method: &dyn Method, task: &str) -> BTreeSet<String> {
+    let nameless = Params::from([(String::new(), Value::Null)]);
+    match method.resolve(task, &nameless) {
+        Err(ParamError::Unknown { valid, .. }) => valid.into_iter().collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
 fn all_params(suite: &Suite) -> BTreeSet<String> {
     let pairs = suite
         .methods
