@@ -67,7 +67,7 @@ macro_rules! parameters {
             pub momentum: f64,
             /// Nesterov's form of momentum.
             pub nesterov: bool,
-            /// Weight decay. 5e-4 is usual for CIFAR-10; the paper's README has 2e-5.
+            /// Weight decay. 5e-4 is usual for CIFAR-10; the default of the paper's `train.py` is 2e-5.
             pub weight_decay: f64,
             /// Whether scales and shifts of normalisations and the classifier's bias decay too. timm leaves them alone.
             pub decay_norms_and_biases: bool,
