@@ -13,7 +13,7 @@ use crate::failure::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only this file of benchmarks: bootstrap, steps, policy, update…
+    /// Only this file of benchmarks: bootstrap, steps, policy, update, train…
     #[arg(long, value_name = "NAME", default_value = "*")]
     bench: String,
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use xshell::Shell;
 
 use crate::failure::Failure;
+use crate::setup;
 
 /// One line of the report, and a second with the remedy where something is missing.
 #[derive(Debug, PartialEq)]
@@ -77,6 +78,7 @@ pub(crate) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
     let sections = [
         ("Toolchain", tools::toolchain(sh)),
         ("Native parts", tools::native(sh)),
+        ("Data", tools::data(&setup::data_sets())),
         ("Devices", machine::devices()),
         ("Machine", machine::resources(sh)),
     ];

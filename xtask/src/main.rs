@@ -35,7 +35,7 @@ enum Command {
     Reproduce(args::Reproduce),
     Report(args::Report),
     Paper(args::Paper),
-    /// Fetch a native part, pinned and checked
+    /// Fetch a native part, pinned and checked, or a data set
     Setup(setup::Args),
     /// Say what is there, what is missing and the command that brings it
     Doctor,

@@ -52,6 +52,7 @@ impl Place {
             .env("PATH", self.folder.join("bin"))
             .env("CARGO_TARGET_DIR", self.folder.join("target"))
             .env_remove("ERA_NATIVE_DIR")
+            .env("ERA_DATA_DIR", self.folder.join("data"))
             .current_dir(&self.folder)
             .output()
             .unwrap()
@@ -157,6 +158,33 @@ fn a_part_that_cannot_be_set_up_is_an_error_with_a_remedy() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("mujoco") && said.contains("help: "), "{said}");
     assert_eq!(place.calls().len(), 2, "nothing is run without the part");
+}
+
+#[test]
+fn a_data_set_is_told_to_be_there_or_where_to_put_it() {
+    let place = Place::new("data", "echo cifar10-jpeg");
+    let output = place.run(&["reproduce"]);
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let folder = place.folder.join("data/cifar10-jpeg");
+    let layout = format!("{}/train/CLASS/*.jpg", folder.display());
+    assert!(said.contains(&layout), "{said}");
+    for class in ["train/cat", "test/cat"] {
+        fs::create_dir_all(folder.join(class)).unwrap();
+    }
+    let output = place.run(&["setup", "cifar10-jpeg"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cifar10-jpeg is already in"));
+    let said = place.run(&["doctor"]).stdout;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let line = said
+        .lines()
+        .find(|line| line.contains("data sets"))
+        .unwrap();
+    assert!(
+        line.starts_with("  ok ") && line.ends_with("cifar10-jpeg"),
+        "{said}"
+    );
 }
 
 #[test]

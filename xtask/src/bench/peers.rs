@@ -14,34 +14,112 @@ use super::table::{self, Row, Section};
 use crate::failure::Failure;
 use crate::{era, paths, setup};
 
-/// The benchmarks of our own are in this file of `crates/control/benches`.
-const BENCH: &str = "update";
+/// The benchmarks of our own are in these files of `crates/control/benches` and `crates/vision/benches`.
+const BENCHES: [&str; 4] = ["--bench", "update", "--bench", "train"];
 const PRODUCT: &str = "product/256x256x256";
 /// Floating-point operations of that product.
 const PRODUCT_FLOP: f64 = 2.0 * 256.0 * 256.0 * 256.0;
 
-/// What is compared: our benchmark of one environment step, and the script and libraries beside it.
+/// What is counted each second, and how a script is asked for it.
+struct Unit {
+    /// Over the sections.
+    title: &'static str,
+    /// Under them.
+    note: &'static str,
+    /// The field of the mean in what the script prints; the other one is `fastest`.
+    field: &'static str,
+    /// The script's option that takes the names of the rows.
+    option: &'static str,
+}
+
+const STEPS: Unit = Unit {
+    title: "environment steps a second, HalfCheetah-v5, one thread",
+    note: "fastest: the fastest stretch (100 steps of SAC, one iteration of PPO); ours/it compares those",
+    field: "steps_per_second",
+    option: "--library",
+};
+
+const IMAGES: Unit = Unit {
+    title: "images per second, training residual networks, one thread; PyTorch in both memory formats",
+    note: "fastest: of theirs the best repetition (2 s or one update), of ours the median update; ours/it compares those",
+    field: "images_per_second",
+    option: "--format",
+};
+
+/// What is compared: one of our benchmarks, and a script beside it with the rows that it is run for.
 struct Comparison {
     title: &'static str,
     ours: &'static str,
+    /// What one iteration of our benchmark is: steps or images.
+    count: f64,
     script: &'static str,
-    libraries: &'static [&'static str],
+    args: &'static [&'static str],
+    rows: &'static [&'static str],
 }
 
-const COMPARISONS: [Comparison; 2] = [
+const CONTROL: [Comparison; 2] = [
     Comparison {
         title: "SAC, 2x256, batch 256, one update a step",
         ours: "step/gym/half-cheetah/2x256/plain/sac",
+        count: 1.0,
         script: "sac_speed.py",
-        libraries: &["sb3", "sbx"],
+        args: &[],
+        rows: &["sb3", "sbx"],
     },
     Comparison {
         title: "PPO, 2x64, 8 x 2,048 steps, batch 64, 10 epochs (cleanrl: 1 x 2,048 steps)",
         ours: "step/gym/half-cheetah/2x64/ppo",
+        count: 1.0,
         script: "ppo_speed.py",
-        libraries: &["sb3", "sbx", "cleanrl"],
+        args: &[],
+        rows: &["sb3", "sbx", "cleanrl"],
     },
 ];
+
+const VISION: [Comparison; 5] = [
+    Comparison {
+        title: "ResNet-20, 32x32 in colour, batch 128",
+        ours: "train/resnet-20/32x32/128",
+        args: &["--case", "resnet-20/32x32/128"],
+        ..RESNET
+    },
+    Comparison {
+        title: "ResNet-20, 32x32 in colour, batch 64",
+        ours: "train/resnet-20/32x32/64",
+        count: 64.0,
+        args: &["--case", "resnet-20/32x32/64"],
+        ..RESNET
+    },
+    Comparison {
+        title: "ResNet-20, 28x28 in grey, batch 128",
+        ours: "train/resnet-20/28x28/128",
+        args: &["--case", "resnet-20/28x28/128"],
+        ..RESNET
+    },
+    Comparison {
+        title: "ResNet-18, 32x32 in colour, batch 128",
+        ours: "train/resnet-18/32x32/128",
+        args: &["--case", "resnet-18/32x32/128"],
+        ..RESNET
+    },
+    Comparison {
+        title: "ResNet-18, 32x32 in colour, batch 64",
+        ours: "train/resnet-18/32x32/64",
+        count: 64.0,
+        args: &["--case", "resnet-18/32x32/64"],
+        ..RESNET
+    },
+];
+
+/// What the residual networks have in common.
+const RESNET: Comparison = Comparison {
+    title: "",
+    ours: "",
+    count: 128.0,
+    script: "pytorch_resnet.py",
+    args: &[],
+    rows: &["contiguous", "channels_last"],
+};
 
 pub(super) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
     if setup::mujoco().is_none() {
@@ -56,49 +134,60 @@ pub(super) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
     let features = &era::features(sh, "era-cli");
     cmd!(
         sh,
-        "cargo bench --workspace {features...} --bench {BENCH} --no-run"
+        "cargo bench --workspace {features...} {BENCHES...} --no-run"
     )
     .quiet()
     .run()
     .map_err(|_| Failure::new("failed to build the benchmarks; cargo says why above"))?;
 
-    eprintln!("measuring, one after the other; about 6 minutes in which nothing else should run");
+    eprintln!(
+        "measuring, one after the other; about a quarter of an hour in which nothing else should run"
+    );
     let before = load();
     let ours = ours(sh, features)?;
     let product = product(sh, &python, &ours)?;
-    let sections = COMPARISONS
-        .iter()
-        .map(|comparison| compare(sh, &python, comparison, &ours))
-        .collect::<Result<Vec<_>, _>>()?;
-    let report = report(before.as_deref(), &product, &sections);
+    let mut tables = Vec::new();
+    for (unit, comparisons) in [(&STEPS, &CONTROL[..]), (&IMAGES, &VISION[..])] {
+        let sections = comparisons
+            .iter()
+            .map(|comparison| compare(sh, &python, unit, comparison, &ours))
+            .collect::<Result<Vec<_>, _>>()?;
+        tables.push((unit, sections));
+    }
+    let report = report(before.as_deref(), &product, &tables);
     // What the command is for: everything else goes to standard error.
     std::io::stdout().write_all(report.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(load: Option<&str>, product: &str, sections: &[Section]) -> String {
-    let mut lines = vec!["environment steps a second, HalfCheetah-v5, one thread".to_owned()];
+fn report(load: Option<&str>, product: &str, tables: &[(&Unit, Vec<Section>)]) -> String {
+    let mut lines = Vec::new();
     lines.extend(load.map(|load| format!("load before the first measurement: {load}")));
     lines.push(format!("{product}\n"));
-    lines.extend(sections.iter().map(table::render));
-    lines.push(
-        "fastest: the fastest stretch (100 steps of SAC, one iteration of PPO); ours/it compares those\n"
-            .to_owned(),
-    );
+    for (unit, sections) in tables {
+        lines.push(format!("{}\n", unit.title));
+        lines.extend(sections.iter().map(table::render));
+        lines.push(format!("{}\n", unit.note));
+    }
     lines.join("\n")
 }
 
 /// What criterion printed for the benchmarks that are compared.
 fn ours(sh: &Shell, features: &[String]) -> Result<String, Failure> {
     let names: Vec<&str> = std::iter::once(PRODUCT)
-        .chain(COMPARISONS.iter().map(|comparison| comparison.ours))
+        .chain(
+            CONTROL
+                .iter()
+                .chain(&VISION)
+                .map(|comparison| comparison.ours),
+        )
         .collect();
     let filter = format!("^({})$", names.join("|"));
     eprintln!("  ours");
     // This format has one line for each benchmark, with plain nanoseconds.
     cmd!(
         sh,
-        "cargo bench --workspace {features...} --bench {BENCH} -- --output-format bencher {filter}"
+        "cargo bench --workspace {features...} {BENCHES...} -- --output-format bencher {filter}"
     )
     .quiet()
     .read()
@@ -108,21 +197,24 @@ fn ours(sh: &Shell, features: &[String]) -> Result<String, Failure> {
 fn compare(
     sh: &Shell,
     python: &Python,
+    unit: &Unit,
     comparison: &Comparison,
     ours: &str,
 ) -> Result<Section, Failure> {
     let Comparison { title, script, .. } = *comparison;
     let mut peers = Vec::new();
-    for &library in comparison.libraries {
-        let line = python.script(sh, script, &["--library", library])?;
+    for &row in comparison.rows {
+        let args = [comparison.args, &[unit.option, row]].concat();
+        let line = python.script(sh, script, &args)?;
         peers.push(Row {
-            name: library.to_owned(),
-            mean: number(&line, "steps_per_second", script)?,
+            name: row.to_owned(),
+            mean: number(&line, unit.field, script)?,
             fastest: number(&line, "fastest", script)?,
             load: table::number(&line, "load_1m"),
         });
     }
-    let ours = table::nanoseconds(ours, comparison.ours).map(|step| 1e9 / step);
+    let nanoseconds = table::nanoseconds(ours, comparison.ours);
+    let ours = nanoseconds.map(|iteration| comparison.count * 1e9 / iteration);
     if ours.is_none() {
         eprintln!(
             "no benchmark is called {}: no ratio for it",
@@ -168,9 +260,58 @@ mod tests {
 
     #[test]
     fn every_script_is_there() {
-        for script in COMPARISONS.map(|comparison| comparison.script) {
+        for script in CONTROL.iter().chain(&VISION).map(|c| c.script) {
             assert!(super::super::python::folder().join(script).is_file());
         }
+    }
+
+    #[test]
+    fn a_case_of_the_networks_is_one_thing_everywhere() {
+        let script = super::super::python::folder().join(RESNET.script);
+        let script = fs::read_to_string(script).unwrap();
+        for comparison in &VISION {
+            let [option, case] = *comparison.args else {
+                panic!("{:?}", comparison.args);
+            };
+            assert_eq!(option, "--case");
+            assert_eq!(comparison.ours, format!("train/{case}"));
+            // The script's line of the case ends with the batch, which is what one iteration of ours counts.
+            let start = format!("\"{case}\": (");
+            let mut lines = script.lines().map(str::trim);
+            let line = lines.find_map(|line| line.strip_prefix(&start)).unwrap();
+            let batch = format!(", {})", comparison.count);
+            assert!(line.trim_end_matches(',').ends_with(&batch), "{line}");
+        }
+        for row in RESNET.rows {
+            assert!(script.contains(&format!("\"{row}\"")), "no format {row}");
+        }
+    }
+
+    #[test]
+    fn every_table_has_its_unit() {
+        let section = |title| Section {
+            title,
+            ours: None,
+            peers: Vec::new(),
+        };
+        let tables = [
+            (&STEPS, vec![section("SAC"), section("PPO")]),
+            (&IMAGES, vec![section("ResNet")]),
+        ];
+        let text = report(Some("0.1"), "product", &tables);
+        let order = [
+            "load before",
+            "product",
+            STEPS.title,
+            "SAC",
+            "PPO",
+            STEPS.note,
+            IMAGES.title,
+            "ResNet",
+            IMAGES.note,
+        ];
+        let places: Vec<_> = order.iter().map(|part| text.find(part).unwrap()).collect();
+        assert!(places.is_sorted(), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The numbers in what benchmarks print, and the table of them.
 
-/// A library's speed in environment steps a second.
+/// A library's speed, in environment steps or images a second.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) name: String,
@@ -14,22 +14,22 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Section {
     pub(super) title: &'static str,
-    /// The fastest stretch of ours; `None` where the benchmark is not there.
+    /// What our benchmark says (see `peers`); `None` where it is not there.
     pub(super) ours: Option<f64>,
     pub(super) peers: Vec<Row>,
 }
 
-/// A section as text. The ratio is above 1 where ours is faster, and compares fastest stretches.
+/// A section as text. The ratio is above 1 where ours is faster, and compares with the fastest stretch of theirs.
 pub(super) fn render(section: &Section) -> String {
     let Section { title, ours, peers } = section;
     let mut text = format!("{title}\n");
     let mut line = |name: &str, mean: &str, fastest: &str, ratio: &str, load: &str| {
-        let line = format!("  {name:<10}{mean:>10}{fastest:>10}{ratio:>10}{load:>8}");
+        let line = format!("  {name:<14}{mean:>10}{fastest:>10}{ratio:>10}{load:>8}");
         text.push_str(line.trim_end());
         text.push('\n');
     };
     line("", "mean", "fastest", "ours/it", "load");
-    let own = ours.map_or_else(|| "-".to_owned(), |speed| format!("{speed:.0}"));
+    let own = ours.map_or_else(|| "-".to_owned(), speed);
     line("ours", "", &own, "", "");
     for Row {
         name,
@@ -40,13 +40,19 @@ pub(super) fn render(section: &Section) -> String {
     {
         line(
             name,
-            &format!("{mean:.0}"),
-            &format!("{fastest:.0}"),
+            &speed(*mean),
+            &speed(*fastest),
             &ours.map_or_else(|| "-".to_owned(), |ours| format!("{:.2}", ours / fastest)),
             &load.map_or_else(String::new, |load| format!("{load:.1}")),
         );
     }
     text
+}
+
+/// Whole numbers are too coarse for the images a second of a large network.
+fn speed(speed: f64) -> String {
+    let places = if speed < 99.95 { 1 } else { 0 };
+    format!("{speed:.places$}")
 }
 
 /// The number of the field `name` in one line of JSON. Enough for what our scripts print: no string in it has a quote.
@@ -106,16 +112,16 @@ test step/gym/half-cheetah/2x256/sac-era ... bench:           0 ns/iter (+/- 0)
             ours: Some(180.0),
             peers: vec![Row {
                 name: "sb3".to_owned(),
-                mean: 100.0,
+                mean: 99.94,
                 fastest: 120.0,
                 load: Some(1.04),
             }],
         };
         let expected = "\
 SAC
-                  mean   fastest   ours/it    load
-  ours                       180
-  sb3              100       120      1.50     1.0
+                      mean   fastest   ours/it    load
+  ours                           180
+  sb3                 99.9       120      1.50     1.0
 ";
         assert_eq!(render(&section), expected);
         section.ours = None;

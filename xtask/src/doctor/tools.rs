@@ -1,4 +1,4 @@
-//! Programs: the toolchain, and what native parts need.
+//! Programs: the toolchain, and what native parts need; and data sets.
 
 use xshell::{Shell, cmd};
 
@@ -69,6 +69,19 @@ pub(super) fn native(sh: &Shell) -> Vec<Finding> {
             ),
         },
     ]
+}
+
+/// One line for all data sets that are there; whoever wants another one asks `setup` for it.
+pub(super) fn data(there: &[&str]) -> Vec<Finding> {
+    let name = "data sets";
+    vec![match there {
+        [] => Finding::optional(
+            name,
+            "vision has its task shapes only",
+            "cargo xtask setup fashion-mnist",
+        ),
+        there => Finding::ok(name, there.join(" ")),
+    }]
 }
 
 fn rust(line: Option<String>) -> Finding {
@@ -152,5 +165,21 @@ mod tests {
         assert_eq!(state("rustc 2.0.0 (x)"), State::Ok);
         assert_eq!(state("rustc 1.94.1 (x)"), State::Missing);
         assert_eq!(rust(None).state, State::Missing);
+    }
+
+    #[test]
+    fn data_sets_are_one_line() {
+        let all = [
+            "fashion-mnist",
+            "cifar10",
+            "cifar10-jpeg",
+            "imagenet",
+            "image-folder",
+        ];
+        let [found] = data(&all).try_into().unwrap();
+        assert_eq!(found.state, State::Ok);
+        assert!(22 + found.about.len() <= 80 && found.name.len() <= 9);
+        let [found] = data(&[]).try_into().unwrap();
+        assert_eq!(found.state, State::Optional);
     }
 }

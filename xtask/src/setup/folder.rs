@@ -78,8 +78,9 @@ pub(crate) fn failed(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     }
 }
 
-pub(crate) const DISK_FULL: &str = "free some space, or set ERA_NATIVE_DIR to a folder on another disk (and TMPDIR, which pip uses)";
-const UNWRITABLE: &str = "set ERA_NATIVE_DIR to a folder that you may write to";
+pub(crate) const DISK_FULL: &str = "free some space, or set ERA_NATIVE_DIR (for a data set ERA_DATA_DIR) to a folder on another disk (and TMPDIR, which pip uses)";
+const UNWRITABLE: &str =
+    "set ERA_NATIVE_DIR (for a data set ERA_DATA_DIR) to a folder that you may write to";
 
 #[cfg(test)]
 mod tests {

@@ -183,12 +183,13 @@ fn download_failure(wheel: &Wheel, said: &str) -> Failure {
 const CONNECTION: &str =
     "check the connection; pip takes a proxy from HTTPS_PROXY and an index from PIP_INDEX_URL";
 
-fn is_full(said: &str) -> bool {
+/// Whether a program says that the disk is full.
+pub(super) fn is_full(said: &str) -> bool {
     said.contains("No space left on device") || said.contains("Disk quota exceeded")
 }
 
-/// The last line with something on it: where Python and pip say what was wrong.
-fn last_line(said: &str) -> &str {
+/// The last line with something on it: where programs say what was wrong.
+pub(super) fn last_line(said: &str) -> &str {
     said.lines()
         .map(str::trim)
         .rfind(|line| !line.is_empty())
