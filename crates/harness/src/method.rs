@@ -34,7 +34,7 @@ pub struct Task {
     /// Whether this build has that part.
     pub available: bool,
     /// What its cells are made of besides their parameters: names of data sets with a hash of their content. It takes part in the
-    /// identity of cells, so it must not depend on whether the data are at hand.
+    /// identity of cells, so for a data set that others have too it must not depend on whether it is at hand here.
     pub inputs: fn() -> BTreeMap<String, String>,
 }
 

@@ -254,7 +254,7 @@ impl Common {
             return Err(range("crop", message));
         }
         let size = task.size(Split::Train, self.limits());
-        if size < self.batch_size {
+        if task.classes.is_some() && size < self.batch_size {
             let message = format!(
                 "must be at most {size}, the number of images to train on, not {}",
                 self.batch_size

@@ -85,6 +85,12 @@ impl Training {
         let mut rng = streams.at("init", 0);
         let net = ResNet::init(plan, params.zero_init_residual, &mut rng, &Device::flex());
         let updates_per_epoch = (train.len() / params.batch_size) as u64;
+        if updates_per_epoch == 0 {
+            let (images, batch) = (train.len(), params.batch_size);
+            return Err(TrainError::Other(format!(
+                "train on {images} images in batches of {batch}: lower `batch_size`"
+            )));
+        }
         let checkpoint = run.resume()?;
         let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
         let mut training = Self {

@@ -304,9 +304,16 @@ fn studies_of_the_paper() -> Vec<Bench> {
         ("cross-entropy", None),
         ("era", Some(("target_entropy", 0.6))),
     ];
-    let vision = vision::study(&["cifar10"], &configurations, 2);
     let mut benches: Vec<Bench> = [sac, ppo, what_matters].map(Bench::with_figures).into();
-    benches.push(vision);
+    for (experiment, task) in [
+        ("vision", "fashion-mnist"),
+        ("vision-cifar10", "cifar10"),
+        ("vision-cifar10-jpeg", "cifar10-jpeg"),
+    ] {
+        let mut vision = vision::study(&[task], &configurations, 2);
+        vision.study.experiment = experiment.to_owned();
+        benches.push(vision);
+    }
     benches
 }
 
