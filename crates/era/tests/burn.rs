@@ -252,7 +252,7 @@ fn classifier(target_entropy: f64, tau: f64, inverse: Inverse) -> era::SoftmaxEr
         tau,
         inverse,
     })
-    .unwrap()
+    .expect("settings in range")
 }
 
 /// Also where h reaches 1/e (tau = e) and 0 (the lower end of H0's range), on every path.

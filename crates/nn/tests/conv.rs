@@ -19,7 +19,7 @@ fn draw<const D: usize>(rng: &mut ChaCha8Rng, shape: [usize; D]) -> TensorData {
 }
 
 fn values(data: TensorData) -> Vec<f32> {
-    data.try_into_vec().unwrap()
+    data.try_into_vec().expect("32-bit floats")
 }
 
 fn largest_difference(a: TensorData, b: TensorData) -> f32 {

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod nets;
 pub mod tasks;
 
+mod loading;
 mod params;
 mod schedule;
 mod training;

@@ -55,7 +55,7 @@ mod tests {
                 (schedule.at(done) - rate).abs() < 1e-12,
                 "{done}: {}",
                 schedule.at(done)
-            )
+            );
         };
         close(0, 0.01);
         close(5, 0.06);

@@ -4,29 +4,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
-use era_data::{
-    Batch, DataError, Draws, Images, Loader, Pipeline, Position, RandAugment, RandomErasing, Split,
-    TrainConfig,
-};
+use era_data::{Batch, Images, Loader, Split};
 use era_harness::run::{Array, Checkpoint, Run};
 use era_harness::seed::Streams;
 use era_harness::{Cell, TrainError};
 use era_nn::conv::block;
 use rand_chacha::ChaCha8Rng;
 
+use crate::loading::{self, refused};
 use crate::loss;
 use crate::metrics::Predictions;
 use crate::nets::{Pass, ResNet, Sgd};
-use crate::params::{Common, CropKind};
+use crate::params::Common;
 use crate::schedule::Schedule;
 use crate::tasks::{self, TaskInfo};
-
-/// Images that are evaluated together.
-const EVAL_BATCH: usize = 256;
-
-/// Name of the environment variable with the number of threads that load images; 1 where it is not set. The images do not depend on
-/// it.
-const THREADS: &str = "ERA_LOADER_THREADS";
 
 /// A batch on the device.
 #[derive(Debug)]
@@ -97,7 +88,7 @@ impl Training {
             classes,
             sgd: Sgd::new(params.sgd(), &net),
             schedule: Schedule::new(&params, updates_per_epoch),
-            loader: load(train, task, &params, streams, step, updates_per_epoch)?,
+            loader: loading::train(train, task, &params, streams, step, updates_per_epoch)?,
             params,
             task,
             streams,
@@ -149,7 +140,7 @@ impl Training {
         step: &Step,
         pass: Pass,
         logits: Tensor<2>,
-        loss: Tensor<1>,
+        loss: &Tensor<1>,
     ) -> Result<(), TrainError> {
         let value: f64 = loss.clone().into_scalar::<f32>().into();
         if !value.is_finite() {
@@ -226,9 +217,7 @@ impl Training {
         predict: impl Fn(Tensor<2>) -> Tensor<2>,
     ) -> Result<Predictions, TrainError> {
         let mut predictions = Predictions::new(bound);
-        let pipeline = eval_pipeline(self.task, &self.params);
-        let loader = Loader::eval(Arc::clone(&self.test), pipeline, EVAL_BATCH, threads())
-            .map_err(refused)?;
+        let loader = loading::eval(Arc::clone(&self.test), self.task, &self.params)?;
         let shape = loader.shape();
         for batch in loader {
             let Batch { images, labels, .. } = batch.map_err(refused)?;
@@ -330,82 +319,6 @@ fn log_calibration(run: &mut Run, step: u64, predictions: &Predictions) -> Resul
         run.log_series(step, metric, values)?;
     }
     Ok(())
-}
-
-/// The loader of the training images from update `step` on.
-fn load(
-    images: Arc<dyn Images>,
-    task: &TaskInfo,
-    params: &Common,
-    streams: Streams,
-    step: u64,
-    updates_per_epoch: u64,
-) -> Result<Loader, TrainError> {
-    let config = TrainConfig {
-        batch_size: params.batch_size,
-        threads: threads(),
-        epochs: params.epochs,
-        start: Position {
-            epoch: step / updates_per_epoch,
-            batch: step % updates_per_epoch,
-        },
-    };
-    let draws = Arc::new(RunDraws(streams));
-    Loader::train(images, train_pipeline(task, params), draws, config).map_err(refused)
-}
-
-fn train_pipeline(task: &TaskInfo, params: &Common) -> Pipeline {
-    let normalise = task.normalise();
-    let rand_augment = (params.rand_augment_ops > 0).then(|| {
-        let fill = normalise.mean_bytes();
-        RandAugment::new(params.rand_augment_ops, params.rand_augment_magnitude, fill)
-    });
-    let erasing = (params.random_erasing > 0.0).then_some(RandomErasing {
-        probability: params.random_erasing,
-    });
-    let pipeline = match params.crop {
-        CropKind::None => Pipeline::plain(normalise),
-        CropKind::Pad => Pipeline::pad_crop_flip(params.crop_padding, normalise),
-        CropKind::Resized => Pipeline::random_resized(params.image_size, normalise),
-    };
-    Pipeline {
-        flip: if params.flip { 0.5 } else { 0.0 },
-        rand_augment,
-        erasing,
-        ..pipeline
-    }
-}
-
-fn eval_pipeline(task: &TaskInfo, params: &Common) -> Pipeline {
-    match params.crop {
-        CropKind::None | CropKind::Pad => Pipeline::plain(task.normalise()),
-        CropKind::Resized => Pipeline::center(params.image_size, task.normalise()),
-    }
-}
-
-/// The random numbers of loading, from the run's streams.
-#[derive(Debug)]
-struct RunDraws(Streams);
-
-impl Draws for RunDraws {
-    fn order(&self, epoch: u64) -> ChaCha8Rng {
-        self.0.at("order", epoch)
-    }
-
-    fn sample(&self, epoch: u64, sample: usize) -> ChaCha8Rng {
-        self.0.at("augment", (epoch << 32) | sample as u64)
-    }
-}
-
-fn threads() -> usize {
-    let set = std::env::var(THREADS)
-        .ok()
-        .and_then(|text| text.parse().ok());
-    set.unwrap_or(1)
-}
-
-fn refused(error: DataError) -> TrainError {
-    TrainError::Other(error.to_string())
 }
 
 fn host(logits: Tensor<2>) -> Vec<f32> {

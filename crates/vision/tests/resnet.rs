@@ -16,12 +16,14 @@ use serde_json::Value;
 const CLOSE: f64 = 1e-4;
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("golden/resnet.json")).unwrap()
+    serde_json::from_str(include_str!("golden/resnet.json")).expect("as in the golden file")
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
-    let data = value["data"].as_array().unwrap();
-    data.iter().map(|x| x.as_f64().unwrap()).collect()
+    let data = value["data"].as_array().expect("as in the golden file");
+    data.iter()
+        .map(|x| x.as_f64().expect("as in the golden file"))
+        .collect()
 }
 
 fn net() -> ResNet {
@@ -51,7 +53,7 @@ fn net() -> ResNet {
         &Device::flex(),
     );
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/resnet.safetensors");
-    net.load(&file).unwrap();
+    net.load(&file).expect("as in the golden file");
     net
 }
 
@@ -71,7 +73,10 @@ fn labels(golden: &Value) -> Vec<usize> {
 }
 
 fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    let values: Vec<f32> = tensor.into_data().try_into_vec().unwrap();
+    let values: Vec<f32> = tensor
+        .into_data()
+        .try_into_vec()
+        .expect("as in the golden file");
     values.into_iter().map(f64::from).collect()
 }
 
@@ -91,7 +96,7 @@ fn targets(golden: &Value, smoothing: f64) -> Tensor<2> {
 }
 
 /// Loss and gradients of a pass.
-fn differentiate(pass: Pass, loss: Tensor<1>) -> (f64, Vec<Tensor<1>>) {
+fn differentiate(pass: Pass, loss: &Tensor<1>) -> (f64, Vec<Tensor<1>>) {
     let value = floats(loss.clone())[0];
     let mut gradients = loss.backward();
     (value, pass.gradients(&mut gradients))
@@ -104,7 +109,9 @@ fn assert_norms(net: &ResNet, gradients: &[Tensor<1>], expected: &Value) {
             .map(|x| x * x)
             .sum::<f64>()
             .sqrt();
-        let expected = expected[&parameter.name].as_f64().unwrap();
+        let expected = expected[&parameter.name]
+            .as_f64()
+            .expect("as in the golden file");
         assert_close(&parameter.name, &[norm], &[expected], CLOSE);
     }
 }
@@ -129,11 +136,13 @@ fn a_pass_of_training_is_torchvisions() {
         CLOSE,
     );
     let loss = loss::cross_entropy(logits, targets(&golden, 0.0));
-    let (value, gradients) = differentiate(pass, loss);
+    let (value, gradients) = differentiate(pass, &loss);
     assert_close(
         "loss",
         &[value],
-        &[golden["loss_train"].as_f64().unwrap()],
+        &[golden["loss_train"]
+            .as_f64()
+            .expect("as in the golden file")],
         CLOSE,
     );
     assert_norms(&net, &gradients, &golden["grad_norm_train"]);
@@ -161,20 +170,22 @@ fn a_pass_of_training_is_torchvisions() {
 fn era_behind_the_network_is_the_official_module() {
     let golden = golden();
     let config = SoftmaxEraConfig {
-        target_entropy: golden["era"]["H0"].as_f64().unwrap(),
+        target_entropy: golden["era"]["H0"].as_f64().expect("as in the golden file"),
         inverse: Inverse::Approximate,
         ..SoftmaxEraConfig::official(10)
     };
-    let era = era::burn::SoftmaxEra::new(SoftmaxEra::new(config).unwrap());
+    let era = era::burn::SoftmaxEra::new(SoftmaxEra::new(config).expect("as in the golden file"));
     let mut net = net();
     let pass = net.train(images(&golden), 2);
     let logits = era.logits(pass.logits(pass.features.clone()));
     let loss = loss::cross_entropy(logits, targets(&golden, 0.0));
-    let (value, gradients) = differentiate(pass, loss);
+    let (value, gradients) = differentiate(pass, &loss);
     assert_close(
         "loss",
         &[value],
-        &[golden["era"]["loss"].as_f64().unwrap()],
+        &[golden["era"]["loss"]
+            .as_f64()
+            .expect("as in the golden file")],
         CLOSE,
     );
     assert_norms(&net, &gradients, &golden["era"]["grad_norm"]);
@@ -183,23 +194,25 @@ fn era_behind_the_network_is_the_official_module() {
 #[test]
 fn steps_of_sgd_are_pytorchs() {
     let golden = golden();
-    for case in golden["sgd"].as_array().unwrap() {
-        let number = |key: &str| case[key].as_f64().unwrap();
+    for case in golden["sgd"].as_array().expect("as in the golden file") {
+        let number = |key: &str| case[key].as_f64().expect("as in the golden file");
         let mut net = net();
         let config = SgdConfig {
             momentum: number("momentum"),
-            nesterov: case["nesterov"].as_bool().unwrap(),
+            nesterov: case["nesterov"].as_bool().expect("as in the golden file"),
             weight_decay: number("weight_decay"),
             decay_norms_and_biases: true,
         };
         let mut sgd = Sgd::new(config, &net);
-        let losses = case["train_losses_before_each_step"].as_array().unwrap();
+        let losses = case["train_losses_before_each_step"]
+            .as_array()
+            .expect("as in the golden file");
         for (step, expected) in losses.iter().enumerate() {
-            let expected = expected.as_f64().unwrap();
+            let expected = expected.as_f64().expect("as in the golden file");
             let pass = net.train(images(&golden), 2);
             let logits = pass.logits(pass.features.clone());
             let loss = loss::cross_entropy(logits, targets(&golden, number("label_smoothing")));
-            let (value, gradients) = differentiate(pass, loss);
+            let (value, gradients) = differentiate(pass, &loss);
             let tolerance = if step == 0 { CLOSE } else { 1e-3 };
             assert_close(
                 &format!("loss before step {step}"),
@@ -221,7 +234,7 @@ fn steps_of_sgd_are_pytorchs() {
 
 #[test]
 fn a_file_that_does_not_fit_is_refused_by_name_and_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("as in the golden file");
     let mut other = net();
     let before = floats(other.parameters()[0].value.clone());
     let missing = other
@@ -233,7 +246,7 @@ fn a_file_that_does_not_fit_is_refused_by_name_and_changes_nothing() {
         "{missing}"
     );
     let file = folder.path().join("broken.safetensors");
-    std::fs::write(&file, b"not safetensors at all").unwrap();
+    std::fs::write(&file, b"not safetensors at all").expect("as in the golden file");
     let broken = other.load(&file).unwrap_err().to_string();
     assert!(broken.contains("as safetensors"), "{broken}");
     let plan = Plan {

@@ -89,7 +89,7 @@ pub fn conv_norm(
     let (shift, shift_node) = shift.into_parts();
     let (other, other_node) = other
         .and_then(tracked)
-        .map(|other| other.into_parts())
+        .map(FloatTensor::<Tracked>::into_parts)
         .unzip();
     let (output, saved, moments) = forward(
         geometry,

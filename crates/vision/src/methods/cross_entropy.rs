@@ -60,7 +60,7 @@ impl Method for CrossEntropy {
             let pass = training.forward(&step);
             let logits = pass.logits(pass.features.clone());
             let loss = loss::cross_entropy(logits.clone(), training.targets(&step, 0.0));
-            training.descend(&step, pass, logits, loss)?;
+            training.descend(&step, pass, logits, &loss)?;
             training.end_step(run, None, |logits| logits)?;
         }
         Ok(())

@@ -72,7 +72,7 @@ impl Method for Dropout {
             let kept = Tensor::from_data(kept, &features.device());
             let logits = pass.logits(features * kept);
             let loss = loss::cross_entropy(logits.clone(), training.targets(&step, 0.0));
-            training.descend(&step, pass, logits, loss)?;
+            training.descend(&step, pass, logits, &loss)?;
             training.end_step(run, None, |logits| logits)?;
         }
         Ok(())

@@ -64,7 +64,7 @@ impl Method for EntropyBonus {
             let logits = pass.logits(pass.features.clone());
             let data = loss::cross_entropy(logits.clone(), training.targets(&step, 0.0));
             let loss = data - loss::entropy(logits.clone()) * params.entropy_coef;
-            training.descend(&step, pass, logits, loss)?;
+            training.descend(&step, pass, logits, &loss)?;
             training.end_step(run, None, |logits| logits)?;
         }
         Ok(())

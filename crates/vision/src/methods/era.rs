@@ -77,7 +77,7 @@ impl Method for Era {
             let pass = training.forward(&step);
             let logits = era.logits(pass.logits(pass.features.clone()));
             let loss = loss::cross_entropy(logits.clone(), training.targets(&step, 0.0));
-            training.descend(&step, pass, logits, loss)?;
+            training.descend(&step, pass, logits, &loss)?;
             training.end_step(run, bound, |raw| era.logits(raw))?;
         }
         Ok(())

@@ -62,7 +62,7 @@ impl Method for Focal {
             let pass = training.forward(&step);
             let logits = pass.logits(pass.features.clone());
             let loss = loss::focal(logits.clone(), training.targets(&step, 0.0), params.gamma);
-            training.descend(&step, pass, logits, loss)?;
+            training.descend(&step, pass, logits, &loss)?;
             training.end_step(run, None, |logits| logits)?;
         }
         Ok(())

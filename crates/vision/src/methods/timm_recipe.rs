@@ -64,7 +64,7 @@ impl Method for TimmRecipe {
             let logits = pass.logits(pass.features.clone());
             let targets = training.targets(&step, params.smoothing);
             let loss = loss::cross_entropy(logits.clone(), targets);
-            training.descend(&step, pass, logits, loss)?;
+            training.descend(&step, pass, logits, &loss)?;
             training.end_step(run, None, |logits| logits)?;
         }
         Ok(())

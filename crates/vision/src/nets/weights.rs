@@ -105,7 +105,7 @@ impl ResNet {
                 parameter.name.clone(),
                 parameter.shape.clone(),
                 Box::new(move |numbers| {
-                    *value = Tensor::from_data(TensorData::from(numbers.as_slice()), &device)
+                    *value = Tensor::from_data(TensorData::from(numbers.as_slice()), &device);
                 }),
             ));
         }
