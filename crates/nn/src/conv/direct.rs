@@ -1,5 +1,7 @@
 //! Direct convolutions of sixteen samples: forward, and backward to the input.
 
+use std::mem::MaybeUninit;
+
 use super::geometry::{Axis, Geometry};
 use super::lanes::{LANES, Lane, Vectors};
 
@@ -76,9 +78,16 @@ impl<'a> Direct<'a> {
         self.to.0 * self.to.1
     }
 
-    /// Row `y` of the result of one block, `[columns, channels]`.
+    /// Row `y` of the result of one block, `[columns, channels]`. All of `row` is written.
     #[inline(always)]
-    pub(crate) fn row<A: Vectors>(&self, arch: A, from: &[Lane], y: usize, row: &mut [Lane]) {
+    pub(crate) fn row<A: Vectors>(
+        &self,
+        arch: A,
+        from: &[Lane],
+        y: usize,
+        row: &mut [MaybeUninit<Lane>],
+    ) {
+        let row = &mut row[..self.row_len()];
         let panel = self.kernel * self.kernel * self.from.1 * CHANNELS;
         for (block, weights) in self.packed.chunks_exact(panel).enumerate() {
             for first in 0..self.step.min(self.to.0) {
@@ -110,7 +119,7 @@ impl<'a> Direct<'a> {
         from: &[Lane],
         weights: &[f32],
         at: Place,
-        row: &mut [Lane],
+        row: &mut [MaybeUninit<Lane>],
     ) {
         let (width, channels) = self.from;
         let mut sums = [[arch.splat(0.0); N]; CHANNELS];
@@ -144,7 +153,7 @@ impl<'a> Direct<'a> {
         arch: A,
         sums: [[A::V; N]; CHANNELS],
         at: Place,
-        row: &mut [Lane],
+        row: &mut [MaybeUninit<Lane>],
     ) {
         let channels = self.to.1;
         for n in 0..N {
@@ -154,7 +163,9 @@ impl<'a> Direct<'a> {
             }
             let start = (at.x + n * self.step) * channels + at.channel;
             let valid = CHANNELS.min(channels - at.channel);
-            row[start..start + valid].copy_from_slice(&column[..valid]);
+            for (out, value) in row[start..start + valid].iter_mut().zip(&column) {
+                out.write(*value);
+            }
         }
     }
 }

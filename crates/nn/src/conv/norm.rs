@@ -1,5 +1,7 @@
 //! A layer on slices: convolution, batch normalisation, addition and ReLU, forward and backward, one pass over memory each.
 
+use std::mem::MaybeUninit;
+
 use pulp::{Simd, WithSimd};
 
 use super::direct::Direct;
@@ -49,9 +51,9 @@ pub(crate) struct Affine<'a> {
 }
 
 impl Affine<'_> {
-    /// Of a row of `block` that begins at `start` in all of the tensor.
+    /// Of a row that begins at `start` in all of the tensor. All of `row` is written.
     #[inline(always)]
-    fn apply(&self, from: &[Lane], row: &mut [Lane], block: usize, start: usize) {
+    fn apply(&self, from: &[Lane], row: &mut [MaybeUninit<Lane>], start: usize) {
         let channels = self.scale.len();
         let columns = row
             .chunks_exact_mut(channels)
@@ -61,27 +63,42 @@ impl Affine<'_> {
             for ((column, from), other) in columns.zip(other.chunks_exact(channels)) {
                 let terms = self.scale.iter().zip(self.shift).zip(other);
                 for ((y, x), ((scale, shift), other)) in column.iter_mut().zip(from).zip(terms) {
-                    for lane in 0..LANES {
-                        y[lane] = self.end(scale[lane] * x[lane] + shift[lane] + other[lane]);
-                    }
+                    y.write(std::array::from_fn(|lane| {
+                        self.end(scale[lane] * x[lane] + shift[lane] + other[lane])
+                    }));
                 }
             }
         } else {
             for (column, from) in columns {
                 let terms = self.scale.iter().zip(self.shift);
                 for ((y, x), (scale, shift)) in column.iter_mut().zip(from).zip(terms) {
-                    for lane in 0..LANES {
-                        y[lane] = self.end(scale[lane] * x[lane] + shift[lane]);
-                    }
+                    y.write(std::array::from_fn(|lane| {
+                        self.end(scale[lane] * x[lane] + shift[lane])
+                    }));
                 }
             }
         }
-        mask(row, block, self.samples);
     }
 
     #[inline(always)]
     fn end(&self, x: f32) -> f32 {
         if self.relu { x.max(0.0) } else { x }
+    }
+}
+
+/// Appends `len` values, all of which `fill` writes: memory that is written anyway is not cleared first, and a row goes where it
+/// belongs while the next numbers of it are computed.
+#[inline(always)]
+#[expect(
+    unsafe_code,
+    reason = "clearing memory that is overwritten costs a pass over it"
+)]
+fn append(values: &mut Vec<Lane>, len: usize, fill: impl FnOnce(&mut [MaybeUninit<Lane>])) {
+    values.reserve(len);
+    fill(&mut values.spare_capacity_mut()[..len]);
+    // SAFETY: `reserve` made room for `len` values, and both callers of `fill` ([`Direct::row`], [`Affine::apply`]) write all of them.
+    unsafe {
+        values.set_len(values.len() + len);
     }
 }
 
@@ -122,21 +139,38 @@ impl Convolve<'_> {
     fn run<A: Vectors>(self, arch: A) -> Convolved {
         let g = self.geometry;
         let blocks = self.input.len() / g.input_len();
-        let mut row = vec![[0.0; LANES]; self.direct.row_len()];
-        let mut mapped = row.clone();
+        let row_len = self.direct.row_len();
+        let mut convolved = Vec::with_capacity(row_len);
         let mut sums = Sums::new(g.outputs);
         let mut output = Vec::with_capacity(blocks * g.output_len());
         for (block, input) in self.input.chunks_exact(g.input_len()).enumerate() {
             for y in 0..g.out_height() {
-                self.direct.row(arch, input, y, &mut row);
+                let start = output.len();
                 match self.affine {
                     Some(affine) => {
-                        affine.apply(&row, &mut mapped, block, output.len());
-                        output.extend_from_slice(&mapped);
+                        convolved.clear();
+                        append(
+                            &mut convolved,
+                            row_len,
+                            #[inline(always)]
+                            |row| self.direct.row(arch, input, y, row),
+                        );
+                        append(
+                            &mut output,
+                            row_len,
+                            #[inline(always)]
+                            |row| affine.apply(&convolved, row, start),
+                        );
+                        mask(&mut output[start..], block, affine.samples);
                     }
                     None => {
-                        sums.add(&row, &row);
-                        output.extend_from_slice(&row);
+                        append(
+                            &mut output,
+                            row_len,
+                            #[inline(always)]
+                            |row| self.direct.row(arch, input, y, row),
+                        );
+                        sums.add(&output[start..], &output[start..]);
                     }
                 }
             }
@@ -215,11 +249,15 @@ impl Map<'_> {
     fn run<A: Vectors>(self, _arch: A) -> Vec<Lane> {
         let (block_len, row_len) = self.lens;
         let mut output = Vec::with_capacity(self.input.len());
-        let mut row = vec![[0.0; LANES]; row_len];
         for input in self.input.chunks_exact(row_len) {
             let start = output.len();
-            self.affine.apply(input, &mut row, start / block_len, start);
-            output.extend_from_slice(&row);
+            append(
+                &mut output,
+                row_len,
+                #[inline(always)]
+                |row| self.affine.apply(input, row, start),
+            );
+            mask(&mut output[start..], start / block_len, self.affine.samples);
         }
         output
     }
@@ -283,22 +321,25 @@ impl Propagate<'_> {
     fn run<A: Vectors>(self, arch: A) -> (Vec<f32>, Option<Vec<Lane>>) {
         let g = self.geometry;
         let mut weights = WeightGradient::new(g);
-        let mut of_input = self.direct.map(|direct| {
-            let row = vec![[0.0; LANES]; direct.row_len()];
-            (direct, row, Vec::with_capacity(self.input.len()))
-        });
+        let mut of_input = self
+            .direct
+            .map(|direct| (direct, Vec::with_capacity(self.input.len())));
         let mut grad = vec![[0.0; LANES]; g.output_len()];
         for (block, input) in self.input.chunks_exact(g.input_len()).enumerate() {
             self.convolved_grad(block, &mut grad);
             weights.add(arch, input, &grad);
-            if let Some((direct, row, result)) = &mut of_input {
+            if let Some((direct, result)) = &mut of_input {
                 for y in 0..g.height {
-                    direct.row(arch, &grad, y, row);
-                    result.extend_from_slice(row);
+                    append(
+                        result,
+                        direct.row_len(),
+                        #[inline(always)]
+                        |row| direct.row(arch, &grad, y, row),
+                    );
                 }
             }
         }
-        (weights.finish(), of_input.map(|(_, _, result)| result))
+        (weights.finish(), of_input.map(|(_, result)| result))
     }
 
     #[inline(always)]
