@@ -119,6 +119,10 @@ impl ParamError {
 
 /// A method's typed parameters: a flat struct of scalars and lists with `#[serde(default, deny_unknown_fields)]`.
 pub trait ParamSet: Default + Serialize + DeserializeOwned {
+    /// Parameters that came after runs had been recorded, with a default that does what was done before. At its default such a
+    /// parameter is not part of a cell, so those runs stay what they are.
+    const ADDED: &'static [&'static str] = &[];
+
     /// Checks ranges.
     ///
     /// # Errors
@@ -132,10 +136,19 @@ pub trait ParamSet: Default + Serialize + DeserializeOwned {
 /// `f64` becomes `1.0`, `1e5` for a whole number becomes `100000`, and a float is the shortest text that reads back
 /// as the same `f64`. (Parameters of type `f32` would show the digits of their rounding: use `f64`.)
 ///
+/// A parameter of [`ParamSet::ADDED`] at its default is left out.
+///
 /// # Errors
 /// The first parameter that is unknown, of the wrong type or out of range.
 pub fn resolve<P: ParamSet>(task: &str, given: &Params) -> Result<Params, ParamError> {
-    fields_of(&typed::<P>(task, given)?)
+    let mut fields = fields_of(&typed::<P>(task, given)?)?;
+    if !P::ADDED.is_empty() {
+        let defaults = fields_of(&P::default())?;
+        fields.retain(|key, value| {
+            !P::ADDED.contains(&key.as_str()) || defaults.get(key) != Some(value)
+        });
+    }
+    Ok(fields)
 }
 
 /// Reads resolved parameters back into their type; one that is absent takes its default.
@@ -267,4 +280,69 @@ pub enum TrainError {
     /// Anything else, as a lowercase fragment.
     #[error("{0}")]
     Other(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Old {
+        rate: f64,
+    }
+
+    impl Default for Old {
+        fn default() -> Self {
+            Self { rate: 0.5 }
+        }
+    }
+
+    impl ParamSet for Old {
+        fn validate(&self, _task: &str) -> Result<(), ParamError> {
+            Ok(())
+        }
+    }
+
+    /// `Old` with a parameter more.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct New {
+        rate: f64,
+        clip: f64,
+    }
+
+    impl Default for New {
+        fn default() -> Self {
+            Self {
+                rate: 0.5,
+                clip: 0.0,
+            }
+        }
+    }
+
+    impl ParamSet for New {
+        const ADDED: &'static [&'static str] = &["clip"];
+
+        fn validate(&self, _task: &str) -> Result<(), ParamError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_was_added_makes_new_cells_only_where_it_is_set() {
+        let given = |text: &str| serde_json::from_str::<Params>(text).unwrap();
+        let old = resolve::<Old>("", &given("{}")).unwrap();
+        // Set to its default, in whatever form, it is as good as not set.
+        for text in ["{}", r#"{"clip": 0}"#, r#"{"clip": 0.0}"#] {
+            assert_eq!(resolve::<New>("", &given(text)).unwrap(), old, "{text}");
+        }
+        let set = resolve::<New>("", &given(r#"{"clip": 1}"#)).unwrap();
+        assert_eq!(set["clip"], 1.0);
+        // What was recorded reads back whole.
+        assert_eq!(typed::<New>("", &old).unwrap(), New::default());
+        assert_eq!(typed::<New>("", &set).unwrap().clip, 1.0);
+    }
 }
