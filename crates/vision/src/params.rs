@@ -267,7 +267,7 @@ impl Common {
     /// What a run is expected to cost: three forward passes an image (one of them backward twice as long), at the rate that the
     /// convolutions reach on one core with AVX-512.
     pub(crate) fn cost(&self, task: &str) -> Cost {
-        const FLOPS_PER_SECOND: f64 = 1.3e11;
+        const FLOPS_PER_SECOND: f64 = 1.0e11;
         let Some(task) = tasks::find(task) else {
             return Cost {
                 seconds: 60.0,

@@ -7,6 +7,7 @@
 mod arguments;
 mod faults;
 mod files;
+mod images;
 mod listing;
 mod missing;
 mod report;

@@ -56,6 +56,7 @@ impl Folder {
             .args(args)
             .current_dir(self.0.path())
             .env_remove("RUST_LOG")
+            .env_remove("ERA_DATA_DIR")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
