@@ -26,7 +26,9 @@ pub(crate) fn build(
     chosen: &Chosen,
     store: &Store,
 ) -> Result<Report, Fault> {
-    let studies: Vec<Study> = chosen.whole.iter().map(Study::from).collect();
+    // Of an experiment all of whose cells are skipped there is nothing to say.
+    let whole = chosen.whole.iter().filter(|plan| !plan.cells.is_empty());
+    let studies: Vec<Study> = whole.map(Study::from).collect();
     Ok(era_report::build(&ReportInputs {
         scale: &selection.scale,
         store,

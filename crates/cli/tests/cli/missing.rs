@@ -50,6 +50,18 @@ fn elsewhere_they_are_needed() {
 }
 
 #[test]
+fn an_experiment_that_is_skipped_as_a_whole_leaves_the_report_to_the_others() {
+    let folder = Folder::with(MIXED);
+    let absent = MIXED
+        .replace("[mock/absent, mock/steps]", "mock/absent")
+        .replace("scales:", "report: {tables: [vision-accuracy]}\nscales:");
+    folder.write("experiments/absent.yaml", &absent);
+    let ended = folder.era("reproduce --suite mock,absent");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(!folder.path("paper/generated/smoke/absent").exists());
+}
+
+#[test]
 fn nothing_is_skipped_where_nothing_else_is_asked_for() {
     let folder = Folder::with(MIXED);
     let needs = folder.era("needs --suite mock --only task=mock/absent");
