@@ -17,8 +17,14 @@ pub(crate) trait Vectors: Copy {
     fn load(self, x: &Lane) -> Self::V;
     /// To memory.
     fn store(self, x: Self::V) -> Lane;
-    /// a * b + c.
+    /// a + b.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a * b.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a * b + c, rounded once where the machine can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a` where `of` is positive, 0 elsewhere.
+    fn where_positive(self, of: Self::V, a: Self::V) -> Self::V;
     /// The sum of all sixteen.
     fn sum(self, x: Self::V) -> f32;
 }
@@ -43,6 +49,20 @@ impl<S: pulp::Simd> Vectors for Registers<S> {
         let mut out = [0.0; LANES];
         S::as_mut_simd_f32s(&mut out).0[0] = x;
         out
+    }
+    #[inline(always)]
+    fn add(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.add_f32s(a, b)
+    }
+    #[inline(always)]
+    fn mul(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.mul_f32s(a, b)
+    }
+    #[inline(always)]
+    fn where_positive(self, of: S::f32s, a: S::f32s) -> S::f32s {
+        let zero = self.0.splat_f32s(0.0);
+        self.0
+            .select_f32s(self.0.greater_than_f32s(of, zero), a, zero)
     }
     #[inline(always)]
     fn mul_add(self, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
@@ -72,6 +92,18 @@ impl Vectors for Arrays {
     #[inline(always)]
     fn store(self, x: Lane) -> Lane {
         x
+    }
+    #[inline(always)]
+    fn add(self, a: Lane, b: Lane) -> Lane {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn mul(self, a: Lane, b: Lane) -> Lane {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    fn where_positive(self, of: Lane, a: Lane) -> Lane {
+        std::array::from_fn(|i| if of[i] > 0.0 { a[i] } else { 0.0 })
     }
     #[inline(always)]
     fn mul_add(self, a: Lane, b: Lane, c: Lane) -> Lane {

@@ -53,36 +53,30 @@ pub(crate) struct Affine<'a> {
 impl Affine<'_> {
     /// Of a row that begins at `start` in all of the tensor. All of `row` is written.
     #[inline(always)]
-    fn apply(&self, from: &[Lane], row: &mut [MaybeUninit<Lane>], start: usize) {
+    fn apply<A: Vectors>(
+        &self,
+        arch: A,
+        from: &[Lane],
+        row: &mut [MaybeUninit<Lane>],
+        start: usize,
+    ) {
         let channels = self.scale.len();
-        let columns = row
-            .chunks_exact_mut(channels)
-            .zip(from.chunks_exact(channels));
-        if let Some(other) = self.other {
-            let other = &other[start..start + from.len()];
-            for ((column, from), other) in columns.zip(other.chunks_exact(channels)) {
-                let terms = self.scale.iter().zip(self.shift).zip(other);
-                for ((y, x), ((scale, shift), other)) in column.iter_mut().zip(from).zip(terms) {
-                    y.write(std::array::from_fn(|lane| {
-                        self.end(scale[lane] * x[lane] + shift[lane] + other[lane])
-                    }));
+        let other = self.other.map(|other| &other[start..start + from.len()]);
+        for (place, column) in row.chunks_exact_mut(channels).enumerate() {
+            let place = place * channels..(place + 1) * channels;
+            let (from, other) = (&from[place.clone()], other.map(|other| &other[place]));
+            for (channel, y) in column.iter_mut().enumerate() {
+                let scaled = arch.mul(arch.load(&self.scale[channel]), arch.load(&from[channel]));
+                let mut sum = arch.add(scaled, arch.load(&self.shift[channel]));
+                if let Some(other) = other {
+                    sum = arch.add(sum, arch.load(&other[channel]));
                 }
-            }
-        } else {
-            for (column, from) in columns {
-                let terms = self.scale.iter().zip(self.shift);
-                for ((y, x), (scale, shift)) in column.iter_mut().zip(from).zip(terms) {
-                    y.write(std::array::from_fn(|lane| {
-                        self.end(scale[lane] * x[lane] + shift[lane])
-                    }));
+                if self.relu {
+                    sum = arch.where_positive(sum, sum);
                 }
+                y.write(arch.store(sum));
             }
         }
-    }
-
-    #[inline(always)]
-    fn end(&self, x: f32) -> f32 {
-        if self.relu { x.max(0.0) } else { x }
     }
 }
 
@@ -159,7 +153,7 @@ impl Convolve<'_> {
                             &mut output,
                             row_len,
                             #[inline(always)]
-                            |row| affine.apply(&convolved, row, start),
+                            |row| affine.apply(arch, &convolved, row, start),
                         );
                         mask(&mut output[start..], block, affine.samples);
                     }
@@ -170,7 +164,7 @@ impl Convolve<'_> {
                             #[inline(always)]
                             |row| self.direct.row(arch, input, y, row),
                         );
-                        sums.add(&output[start..], &output[start..]);
+                        sums.add(arch, &output[start..], &output[start..]);
                     }
                 }
             }
@@ -200,35 +194,43 @@ impl Sums {
 
     /// Adds a row. Four channels at a time, so that their sums stay in registers and do not wait for one another.
     #[inline(always)]
-    fn add(&mut self, x: &[Lane], y: &[Lane]) {
+    fn add<A: Vectors>(&mut self, arch: A, x: &[Lane], y: &[Lane]) {
         let channels = self.first.len();
         let mut channel = 0;
-        while channel + 4 <= channels {
-            self.add_channels::<4>(x, y, channel);
-            channel += 4;
-        }
         while channel < channels {
-            self.add_channels::<1>(x, y, channel);
-            channel += 1;
+            if channel + 4 <= channels {
+                self.add_channels::<A, 4>(arch, x, y, channel);
+                channel += 4;
+            } else {
+                self.add_channels::<A, 1>(arch, x, y, channel);
+                channel += 1;
+            }
         }
     }
 
     #[inline(always)]
-    fn add_channels<const N: usize>(&mut self, x: &[Lane], y: &[Lane], channel: usize) {
+    fn add_channels<A: Vectors, const N: usize>(
+        &mut self,
+        arch: A,
+        x: &[Lane],
+        y: &[Lane],
+        channel: usize,
+    ) {
         let channels = self.first.len();
-        let mut sums = [[[0.0_f32; LANES]; 2]; N];
+        let mut sums = [arch.splat(0.0); N];
+        let mut products = [arch.splat(0.0); N];
         for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact(channels)) {
             let (x, y) = (&x[channel..channel + N], &y[channel..channel + N]);
-            for (sum, (x, y)) in sums.iter_mut().zip(x.iter().zip(y)) {
-                for lane in 0..LANES {
-                    sum[0][lane] += x[lane];
-                    sum[1][lane] += x[lane] * y[lane];
-                }
+            for n in 0..N {
+                let (x, y) = (arch.load(&x[n]), arch.load(&y[n]));
+                sums[n] = arch.add(sums[n], x);
+                products[n] = arch.add(products[n], arch.mul(x, y));
             }
         }
-        for (n, [x, xy]) in sums.iter().enumerate() {
-            self.first[channel + n] += f64::from(x.iter().sum::<f32>());
-            self.second[channel + n] += f64::from(xy.iter().sum::<f32>());
+        for n in 0..N {
+            let [sum, product] = [arch.store(sums[n]), arch.store(products[n])];
+            self.first[channel + n] += f64::from(sum.iter().sum::<f32>());
+            self.second[channel + n] += f64::from(product.iter().sum::<f32>());
         }
     }
 }
@@ -246,7 +248,7 @@ with_lanes!(Map, Vec<Lane>);
 
 impl Map<'_> {
     #[inline(always)]
-    fn run<A: Vectors>(self, _arch: A) -> Vec<Lane> {
+    fn run<A: Vectors>(self, arch: A) -> Vec<Lane> {
         let (block_len, row_len) = self.lens;
         let mut output = Vec::with_capacity(self.input.len());
         for input in self.input.chunks_exact(row_len) {
@@ -255,7 +257,7 @@ impl Map<'_> {
                 &mut output,
                 row_len,
                 #[inline(always)]
-                |row| self.affine.apply(input, row, start),
+                |row| self.affine.apply(arch, input, row, start),
             );
             mask(&mut output[start..], start / block_len, self.affine.samples);
         }
@@ -280,17 +282,16 @@ with_lanes!(Reduce, (Vec<f64>, Vec<f64>));
 impl Reduce<'_> {
     /// For each channel, the sum of the gradient and of the gradient times the convolution's output.
     #[inline(always)]
-    fn run<A: Vectors>(self, _arch: A) -> (Vec<f64>, Vec<f64>) {
+    fn run<A: Vectors>(self, arch: A) -> (Vec<f64>, Vec<f64>) {
         let mut sums = Sums::new(self.channels);
         for (i, grad) in self.grad.chunks_exact_mut(self.row_len).enumerate() {
             let place = i * self.row_len..(i + 1) * self.row_len;
             if let Some(output) = self.output {
-                let output = output[place.clone()].as_flattened();
-                for (grad, output) in grad.as_flattened_mut().iter_mut().zip(output) {
-                    *grad = if *output > 0.0 { *grad } else { 0.0 };
+                for (grad, output) in grad.iter_mut().zip(&output[place.clone()]) {
+                    *grad = arch.store(arch.where_positive(arch.load(output), arch.load(grad)));
                 }
             }
-            sums.add(grad, &self.convolved[place]);
+            sums.add(arch, grad, &self.convolved[place]);
         }
         (sums.first, sums.second)
     }
@@ -326,7 +327,7 @@ impl Propagate<'_> {
             .map(|direct| (direct, Vec::with_capacity(self.input.len())));
         let mut grad = vec![[0.0; LANES]; g.output_len()];
         for (block, input) in self.input.chunks_exact(g.input_len()).enumerate() {
-            self.convolved_grad(block, &mut grad);
+            self.convolved_grad(arch, block, &mut grad);
             weights.add(arch, input, &grad);
             if let Some((direct, result)) = &mut of_input {
                 for y in 0..g.height {
@@ -343,7 +344,7 @@ impl Propagate<'_> {
     }
 
     #[inline(always)]
-    fn convolved_grad(&self, block: usize, out: &mut [Lane]) {
+    fn convolved_grad<A: Vectors>(&self, arch: A, block: usize, out: &mut [Lane]) {
         let channels = self.geometry.outputs;
         let place = block * out.len()..(block + 1) * out.len();
         let (grad, convolved) = (&self.grad[place.clone()], &self.convolved[place]);
@@ -351,15 +352,14 @@ impl Propagate<'_> {
             .chunks_exact(channels)
             .zip(convolved.chunks_exact(channels));
         for (out, (grad, convolved)) in out.chunks_exact_mut(channels).zip(columns) {
-            let factors = self
-                .of_grad
-                .iter()
-                .zip(self.of_convolved.iter().zip(self.constant));
-            let values = grad.iter().zip(convolved);
-            for ((out, (a, (b, c))), (grad, convolved)) in out.iter_mut().zip(factors).zip(values) {
-                for lane in 0..LANES {
-                    out[lane] = a[lane] * grad[lane] + b[lane] * convolved[lane] + c[lane];
-                }
+            for (channel, out) in out.iter_mut().enumerate() {
+                let a = arch.mul(arch.load(&self.of_grad[channel]), arch.load(&grad[channel]));
+                let b = arch.mul(
+                    arch.load(&self.of_convolved[channel]),
+                    arch.load(&convolved[channel]),
+                );
+                let sum = arch.add(arch.add(a, b), arch.load(&self.constant[channel]));
+                *out = arch.store(sum);
             }
         }
         mask(out, block, self.samples);
