@@ -116,6 +116,37 @@ pub enum Error {
         /// The largest feasible target, in nats.
         largest: f64,
     },
+    /// The factor of a response's logits would soften where it should sharpen.
+    #[error("build the activation: k is {k}, it must be at least 1 (where it changes nothing)")]
+    FactorBelowOne {
+        /// What it was.
+        k: f64,
+    },
+    /// The thresholds of a response's entropy are out of order.
+    #[error(
+        "build the activation: entropy_low {low} and entropy_high {high} must satisfy 0 < \
+         entropy_low < entropy_high"
+    )]
+    EntropyBand {
+        /// w_low, in nats.
+        low: f64,
+        /// w_high, in nats.
+        high: f64,
+    },
+    /// The share of tokens over which a response's entropy is measured is none.
+    #[error(
+        "build the activation: top_fraction is {top_fraction}, it must be above 0 and at most 1"
+    )]
+    TopFraction {
+        /// What it was.
+        top_fraction: f64,
+    },
+    /// The released code has no scaling of a response's top tokens alone.
+    #[error(
+        "build the activation: the official code scales whole responses; fidelity official cannot be \
+         had with scope top_tokens"
+    )]
+    OfficialScope,
     /// The support of a truncated normal is not inside \[-1, 1\] and around 0.
     #[error(
         "build the truncated normal: its support ({low}, {high}) must satisfy -1 <= low < 0 < high <= 1"

@@ -2,12 +2,15 @@
 //!
 //! ERA puts an activation behind a network's last layer, built so that the policy's entropy cannot fall below a target; the loss then
 //! needs no entropy term (Kang et al., "Entropy Regularizing Activation", arXiv 2510.08549). This crate holds the activation for
-//! continuous control with the two bounded policies it is used with, and the activation for classification:
+//! continuous control with the two bounded policies it is used with, the activation for classification, and that for language models
+//! under reinforcement learning:
 //!
 //! - [`GaussianEra`]: raw head output to log standard deviations, with [`Compensation`] for what bounding costs;
 //! - [`TruncatedNormal`]: the policy of the official SAC-ERA code, exact where that clips;
 //! - [`TanhNormal`]: the policy of plain SAC;
-//! - [`SoftmaxEra`]: a classifier's logits to logits whose softmax keeps an entropy, with either [`Inverse`].
+//! - [`SoftmaxEra`]: a classifier's logits to logits whose softmax keeps an entropy, with either [`Inverse`];
+//! - [`ResponseEra`]: factors on a language model's logits and advantages that push the entropy of its responses towards a band,
+//!   with [`Vocabulary`] for the log-probabilities of tokens under them.
 //!
 //! ```
 //! use era::{GaussianEra, GaussianEraConfig, TruncatedNormal, gaussian_entropy};
@@ -100,6 +103,23 @@
 //!
 //! So H0 is a loose name for what happens: the entropy that is really kept lies well above it.
 //!
+//! # Language models
+//!
+//! In the update, a response whose most uncertain fifth of tokens has less than w_low = 0.45 nats of entropy on average gets its logits
+//! multiplied by k (2), one with more than w_high = 3 nats by 1/k, and its advantages by the inverse; only where they are positive
+//! ([`ResponseEra`], on slices only so far). The two factors cancel in the gradient, which leaves a policy gradient with the softmax of
+//! the new logits in place of the policy's own: it drifts back towards the band.
+//!
+//! **Nothing is guaranteed here as it is for a Gaussian or a classifier.** Responses are sampled from the model's own logits, and no bound
+//! holds those. What can be proven is the direction: where the advantage is the same positive number whichever token is drawn at a
+//! position, a small step along the expected gradient on the position's logits raises their entropy in the low case and lowers it in the
+//! high case, whatever they are (unless all are equal). The derivation stands at [`ResponseEra`], with the points in which the paper's
+//! formula and the released code differ: which tokens are scaled ([`Scope`]), that the code asks for an advantage of at least 1
+//! ([`Fidelity`]), whether advantages are scaled, and log-probabilities over 20 tokens only ([`Vocabulary::OFFICIAL`]).
+//!
+//! `tests/response.rs` and `tests/log_prob.rs` test these statements; `tests/golden` compares factors, log-probabilities, losses and
+//! gradients with the official code's actor and, for what that has not, with the formula in PyTorch.
+//!
 //! # Precision
 //!
 //! All formulas run in `f64`, also for `f32` slices and tensors (on burn's other engines than Flex, `burn::SoftmaxEra` and
@@ -122,7 +142,9 @@ mod compensation;
 mod error;
 mod gaussian;
 mod inverse;
+mod log_prob;
 mod real;
+mod response;
 mod softmax;
 mod special;
 mod tanh_normal;
@@ -134,7 +156,12 @@ pub use gaussian::{
     ENTROPY_OF_UNIT_NORMAL, GaussianEra, GaussianEraConfig, RowAudit, gaussian_entropy,
 };
 pub use inverse::Inverse;
+pub use log_prob::Vocabulary;
 pub use real::Real;
+pub use response::{
+    EntropyBand, Factors, Fidelity, ResponseAudit, ResponseEra, ResponseEraConfig, ScaledBatch,
+    Scope, token_entropies,
+};
 pub use softmax::{SoftmaxEra, SoftmaxEraConfig, softmax_entropy};
 pub use tanh_normal::TanhNormal;
 pub use truncated::{Columns, Densities, TruncatedNormal, WithGradient};

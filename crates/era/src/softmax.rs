@@ -334,7 +334,7 @@ impl SoftmaxEra {
     }
 }
 
-/// The entropy of softmax(`logits`) for one example, in nats.
+/// The entropy of softmax(`logits`) for one example, or at one token, in nats.
 pub fn softmax_entropy<T: Real>(logits: &[T]) -> f64 {
     let max = maximum(logits);
     let (mut mass, mut moment) = (0.0, 0.0);

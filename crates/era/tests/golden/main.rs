@@ -4,6 +4,7 @@
 //! 1.3.0. Each test names the reference above its numbers. A float64 comparison is |a - b| <= tolerance max(1, |b|).
 
 mod era_gaussian;
+mod era_response;
 mod era_softmax;
 mod tanh_normal;
 mod truncated_normal;
