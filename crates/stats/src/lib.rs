@@ -16,12 +16,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`pass`] has pass@k, by which language models are judged.
+//!
 //! Results are a pure function of scores, settings and seed: the number of threads does not matter.
 
 pub mod aggregate;
 pub mod bootstrap;
 pub mod difference;
 pub mod improvement;
+pub mod pass;
 pub mod profile;
 pub mod scores;
 
