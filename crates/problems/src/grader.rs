@@ -12,6 +12,7 @@ mod equal;
 mod expression;
 mod extract;
 mod lex;
+mod parser;
 mod rational;
 mod units;
 mod value;

@@ -32,10 +32,11 @@ fn answers() {
             writeln!(wrong, "line {line}: {reference} is not itself").unwrap();
         }
         let response = format!("Step 3: so it is $\\boxed{{{answer}}}$.");
-        if grade(reference, &response).is_correct() && !accept {
+        let whole = extract(&response).is_some_and(|found| found.text == answer);
+        if whole && grade(reference, &response).is_correct() != accept {
             writeln!(
                 wrong,
-                "line {line}: {reference} and {answer}: equal in a box"
+                "line {line}: {reference} and {answer}: not {accept} in a box"
             )
             .unwrap();
         }

@@ -157,6 +157,8 @@ impl Lexer<'_> {
         let mut end = run(self.at);
         if bytes.get(end) == Some(&b'.') && run(end + 1) > end + 1 {
             end = run(end + 1);
+        } else if self.text[end..].starts_with(".\\overline") {
+            end += 1;
         }
         let digits = self.text[self.at..end].to_owned();
         self.at = end;
@@ -218,6 +220,8 @@ impl Lexer<'_> {
             '≠' => self.cmd("ne"),
             '≈' => self.cmd("approx"),
             '±' => self.cmd("pm"),
+            'π' => self.cmd("pi"),
+            'θ' => self.cmd("theta"),
             '∞' => self.cmd("infty"),
             '√' => self.cmd("sqrt"),
             '∪' => self.cmd("cup"),
@@ -370,9 +374,9 @@ impl Lexer<'_> {
     }
 }
 
-/// A letter of a word.
+/// A letter of a word; Greek letters that are typed in formulas are symbols.
 fn is_letter(c: char) -> bool {
-    c.is_alphabetic()
+    c.is_alphabetic() && !matches!(c, 'π' | 'θ')
 }
 
 #[cfg(test)]

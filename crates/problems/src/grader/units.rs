@@ -72,12 +72,19 @@ pub(super) struct Suffix {
 /// The unit at the end of the tokens: words with powers, `/` and "per" between them. At least one token is left before it.
 pub(super) fn suffix(tokens: &[Token]) -> Suffix {
     let mut start = tokens.len();
+    if let [.., unit, slash, last] = tokens
+        && slash.is_op('/')
+        && word(unit).is_some()
+        && matches!(last.symbol, Symbol::Word(_))
+    {
+        start -= 2; // km/h: behind a unit a letter is a unit
+    }
     while start > 1 {
         if word(&tokens[start - 1]).is_some() {
             start -= 1;
         } else if is_power(tokens, start) {
             start -= 3;
-        } else if tokens[start - 1].is_op('/')
+        } else if (tokens[start - 1].is_op('/') || tokens[start - 1].is_op('.'))
             && start < tokens.len()
             && start > 2
             && word(&tokens[start - 2]).is_some()
@@ -140,7 +147,7 @@ fn normal(tokens: &[Token]) -> String {
     for token in tokens {
         match &token.symbol {
             Symbol::Num(digits) => unit.push_str(digits),
-            Symbol::Op(op) => unit.push(*op),
+            Symbol::Op(op) if *op != '.' => unit.push(*op),
             Symbol::Word(word) | Symbol::Text(word) => match singular(word).as_str() {
                 "per" | "an" if !unit.is_empty() => unit.push('/'),
                 "sq" => power = "^2",

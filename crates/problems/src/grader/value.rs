@@ -2,6 +2,7 @@
 
 use super::expression::Expr;
 use super::lex::{Bracket, GROUPING, Symbol, Token};
+use super::parser;
 use super::rational::Rational;
 use super::units::suffix;
 
@@ -121,7 +122,9 @@ fn bracketed(open: Bracket, inner: &[Token], close: Bracket, depth: usize) -> Op
 /// A number or an expression, with percent sign and unit.
 fn single(tokens: &[Token]) -> Option<Value> {
     let words = |token: &Token| matches!(token.symbol, Symbol::Word(_) | Symbol::Text(_));
-    if tokens.len() > 1 && tokens.iter().all(words) {
+    let letter =
+        matches!(tokens, [Token { symbol: Symbol::Word(word), .. }] if word.chars().count() == 1);
+    if !letter && tokens.iter().all(words) {
         return None;
     }
     let behind = suffix(tokens);
@@ -132,7 +135,7 @@ fn single(tokens: &[Token]) -> Option<Value> {
     {
         (rest, percent) = (head, true);
     }
-    let mut expr = Expr::parse(rest)?;
+    let mut expr = parser::parse(rest)?;
     if behind.power > 0 {
         let number = expr.as_number()?;
         expr = Expr::Num(number.mul(Rational::power_of_ten(behind.power)?)?);
@@ -373,7 +376,13 @@ pub(super) fn text(tokens: &[Token]) -> String {
         let token = group.map_or(&tokens[at], |group| &group[1]);
         at += if group.is_some() { 3 } else { 1 };
         match &token.symbol {
-            Symbol::Num(digits) => text.push_str(digits),
+            Symbol::Num(digits) => {
+                // 4 2 is not 42.
+                if text.ends_with(|c: char| c.is_ascii_digit()) {
+                    text.push(' ');
+                }
+                text.push_str(digits);
+            }
             Symbol::Word(word) | Symbol::Text(word) => {
                 let alone = tokens.len() == 1 || word.len() > 1;
                 let lower = alone || matches!(token.symbol, Symbol::Text(_));
