@@ -69,20 +69,28 @@ impl Countdown {
         }
     }
 
-    /// A target from some of the numbers, with an expression for it; `None` where a result gets out of range.
+    /// A target from some of the numbers, with an expression for it; `None` where they get stuck.
     fn reach(&self, numbers: &[u32], rng: &mut ChaCha8Rng) -> Option<(u32, String)> {
         let mut pool: Vec<Part> = numbers.iter().map(|&number| Part::number(number)).collect();
         pool.shuffle(rng);
         pool.truncate(rng.random_range(2..=pool.len()));
         while pool.len() > 1 {
-            let left = pool.swap_remove(rng.random_range(0..pool.len()));
-            let right = pool.swap_remove(rng.random_range(0..pool.len()));
-            let operator = ['+', '-', '*'][rng.random_range(0..3_usize)];
-            let result = Part::join(&left, operator, &right)?;
-            if result.value > self.target {
+            let one = pool.swap_remove(rng.random_range(0..pool.len()));
+            let other = pool.swap_remove(rng.random_range(0..pool.len()));
+            // Only what stays in range is drawn from: to draw again instead would leave short differences above all.
+            let mut results: Vec<Part> = [
+                Part::join(&one, '+', &other),
+                Part::join(&one, '-', &other).or_else(|| Part::join(&other, '-', &one)),
+                Part::join(&one, '*', &other),
+            ]
+            .into_iter()
+            .flatten()
+            .filter(|result| result.value <= self.target)
+            .collect();
+            if results.is_empty() {
                 return None;
             }
-            pool.push(result);
+            pool.push(results.swap_remove(rng.random_range(0..results.len())));
         }
         pool.pop().map(|part| (part.value, part.text))
     }

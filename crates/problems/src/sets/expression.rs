@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn values_and_numbers() {
-        let value = |text| evaluate(text).map(|found| found.value);
+        let value = |text: &str| evaluate(text).map(|found| found.value);
         assert_eq!(value("3+14*2"), Ok(31));
         assert_eq!(value("(3+14)*2"), Ok(34));
         assert_eq!(value(" 10 - 3 - 4 "), Ok(3));

@@ -37,9 +37,15 @@ impl Modular {
         let expected = "a prime from 2 to 97";
         within(NAME, "modulus", self.modulus, 2..=97, expected)?;
         let prime = (2..self.modulus).all(|divisor| !self.modulus.is_multiple_of(divisor));
-        let never = 1..=0;
-        let range = if prime { 2..=97 } else { never };
-        within(NAME, "modulus", self.modulus, range, expected)
+        if prime {
+            return Ok(());
+        }
+        Err(SetError::Parameter {
+            set: NAME,
+            parameter: "modulus",
+            value: self.modulus,
+            expected,
+        })
     }
 
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Drawn {
