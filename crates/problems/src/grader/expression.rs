@@ -162,7 +162,9 @@ fn invert(factor: Expr) -> Option<(Rational, Expr)> {
 
 /// Base to an exponent: powers of 1 are gone, powers of ten are numbers while they fit.
 pub(super) fn power(base: Expr, exponent: Expr) -> Expr {
-    if exponent == Expr::Num(Rational::ONE) {
+    // 10^1 stays one: a number times it is scientific notation.
+    let ten = base == Expr::Num(Rational::integer(10));
+    if exponent == Expr::Num(Rational::ONE) && !ten {
         return base;
     }
     Expr::Pow(Box::new(base), Box::new(exponent))
