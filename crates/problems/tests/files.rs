@@ -7,7 +7,7 @@ use era_problems::files::{FileError, Files};
 use proptest::prelude::*;
 
 fn write(folder: &Path, name: &str, contents: impl AsRef<[u8]>) {
-    std::fs::write(folder.join(name), contents).unwrap();
+    std::fs::write(folder.join(name), contents).expect("a temporary folder can be written");
 }
 
 #[test]
