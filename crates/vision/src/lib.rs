@@ -2,8 +2,8 @@
 //! focal loss.
 //!
 //! [`suite`] is what the driver sees. Each method is one file under `methods` with its parameters, its loss and its training loop;
-//! what they share is plumbing: [networks](nets), [data sets](tasks), the state of a training (`training`), and the
-//! [metrics](metrics) of a classifier.
+//! what they share is plumbing: networks ([`nets`]), data sets ([`tasks`]), the state of a training (`training`), and the
+//! [`metrics`] of a classifier.
 
 pub mod loss;
 pub mod methods;
