@@ -244,7 +244,7 @@ fn an_evaluation_records_what_the_report_reads() {
     assert_eq!(metrics["calibration/count"].iter().sum::<f64>(), 20.0);
 }
 
-/// Methods that differ in one number where that number changes nothing are the same to the bit.
+/// Methods that differ in one number are the same where that number changes nothing, up to the rounding of another formula.
 #[test]
 fn at_zero_strength_every_regulariser_is_cross_entropy() {
     let dir = || tempfile::tempdir().expect("a folder");
