@@ -54,6 +54,7 @@ pub mod covariance;
 pub mod entropy;
 pub mod gspo;
 pub mod kl;
+pub mod model;
 pub mod surrogate;
 
 pub use advantage::Groups;
