@@ -86,6 +86,22 @@ pub(crate) struct Folders {
         help_heading = "Folders"
     )]
     pub(crate) baselines: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) cache: Cache,
+}
+
+/// Where runs leave what other runs read.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+pub(crate) struct Cache {
+    /// What runs make for others to start from: policies
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "target/cache",
+        help_heading = "Folders"
+    )]
+    pub(crate) cache_dir: PathBuf,
 }
 
 /// Train what is missing, then write tables and figures
@@ -186,6 +202,9 @@ pub(crate) struct Train {
 
     #[command(flatten)]
     pub(crate) checkpoints: Checkpoints,
+
+    #[command(flatten)]
+    pub(crate) cache: Cache,
 }
 
 /// Print the native parts that the chosen cells need and this build lacks, one a line

@@ -29,8 +29,12 @@ pub(crate) struct Chosen {
     pub(crate) plans: Vec<Plan>,
     /// The same experiments with all of their cells: what a report is about.
     pub(crate) whole: Vec<Plan>,
-    /// Every cell once, in the order of the experiments.
+    /// Every cell once, in the order of the experiments; behind them those that they require and that no experiment has.
     pub(crate) cells: Vec<Planned>,
+    /// How many of them the experiments have.
+    pub(crate) asked: usize,
+    /// Folder of what runs make for others to read.
+    pub(crate) cache: PathBuf,
     /// Picked cells that are left out of all of these, as this build cannot run them (`missing: skip`).
     pub(crate) skipped: Skipped,
 }
@@ -44,8 +48,10 @@ pub(crate) struct Planned {
     pub(crate) name: String,
     /// The longest time limit of the experiments that share it; none as soon as one has none.
     pub(crate) time_limit: Option<Duration>,
-    /// The first experiment that has it, as an index into [`Chosen::plans`].
+    /// The first experiment that has it, or has a cell that requires it, as an index into [`Chosen::plans`].
     pub(crate) plan: usize,
+    /// The cells whose work it reads, as indices into [`Chosen::cells`].
+    pub(crate) requires: Vec<usize>,
 }
 
 /// Reads every chosen experiment file and picks the cells.
@@ -80,11 +86,16 @@ pub(crate) fn choose(selection: &Selection, suites: &[Suite]) -> Result<Chosen, 
     }
     let store = Store::new(&selection.folders.artifacts);
     let skipped = skipped::take(&mut plans, &mut whole, suites, &store)?;
-    let cells = distinct(&plans);
+    let mut cells = distinct(&plans);
+    let asked = cells.len();
+    add_required(&mut cells, suites);
+    tell_apart(&mut cells);
     Ok(Chosen {
         plans,
         whole,
         cells,
+        asked,
+        cache: selection.folders.cache.cache_dir.clone(),
         skipped,
     })
 }
@@ -236,11 +247,43 @@ fn distinct(plans: &[Plan]) -> Vec<Planned> {
                 id,
                 time_limit: plan.time_limit,
                 plan: number,
+                requires: Vec::new(),
             });
         }
     }
-    tell_apart(&mut cells);
     cells
+}
+
+/// Links every cell to those that it requires, which are added where they are not there. Added ones may require others.
+fn add_required(cells: &mut Vec<Planned>, suites: &[Suite]) {
+    let mut at = 0;
+    while let Some(planned) = cells.get(at) {
+        let (plan, time_limit) = (planned.plan, planned.time_limit);
+        let method = suites
+            .iter()
+            .filter(|suite| suite.name == planned.cell.suite)
+            .flat_map(|suite| &suite.methods)
+            .find(|method| method.name() == planned.cell.method);
+        let required = method.map(|method| method.requires(&planned.cell));
+        let mut requires = Vec::new();
+        for cell in required.unwrap_or_default() {
+            let id = cell.id();
+            let known = cells.iter().position(|other| other.id == id);
+            requires.push(known.unwrap_or(cells.len()));
+            if known.is_none() {
+                cells.push(Planned {
+                    name: format!("{} {} s{}", cell.method, cell.task, cell.seed),
+                    cell,
+                    id,
+                    time_limit,
+                    plan,
+                    requires: Vec::new(),
+                });
+            }
+        }
+        cells[at].requires = requires;
+        at += 1;
+    }
 }
 
 /// Adds the first digits of the hash to names that several cells share (a matrix with an axis of parameters).

@@ -150,6 +150,7 @@ scales: {smoke: {missing: skip}, strict: {}}
             stop: Stop::new(),
             versions: BTreeMap::new(),
             commit: String::new(),
+            cache: std::env::temp_dir(),
         };
         let dir = store.prepare("smoke", cell).unwrap();
         let outcome = worker::train(suites, &dir, &options).unwrap();

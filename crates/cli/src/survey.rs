@@ -1,6 +1,7 @@
 //! How the chosen cells stand, and what the missing ones will take.
 
 use era_harness::estimate::{Estimate, Estimator};
+use era_harness::run::made_by;
 use era_harness::store::{CellState, Store, Verify};
 use era_harness::{Cell, Suite};
 
@@ -14,6 +15,8 @@ pub(crate) struct Standing {
     pub(crate) estimate: Estimate,
     /// The native part that its task needs and this build lacks.
     pub(crate) lacks: Option<&'static str>,
+    /// Whether what its run leaves for others is there.
+    pub(crate) made: bool,
 }
 
 /// Looks at every chosen cell; the standings have their order.
@@ -30,6 +33,7 @@ pub(crate) fn survey(
             state: store.state(scale, &planned.cell, verify)?,
             estimate: estimator.estimate(suites, &planned.cell),
             lacks: lacks(suites, &planned.cell),
+            made: made_by(&chosen.cache, &planned.id).is_file(),
         })
     };
     chosen.cells.iter().map(standing).collect()

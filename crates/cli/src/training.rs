@@ -57,10 +57,14 @@ impl Trained {
 impl Training<'_> {
     /// Trains the cells `open`. Those that another command is training come last: their workers wait for it, and take
     /// over what it leaves unfinished.
-    pub(crate) fn run(&self, open: Vec<usize>) -> Result<Trained, Fault> {
+    pub(crate) fn run(&self, open: &[usize]) -> Result<Trained, Fault> {
         let mut trained = Trained::default();
-        let is_busy = |&cell: &usize| matches!(self.standings[cell].state, CellState::Running);
-        let (busy, free): (Vec<usize>, Vec<usize>) = open.into_iter().partition(is_busy);
+        let running = |&cell: &usize| matches!(self.standings[cell].state, CellState::Running);
+        let is_busy = |cell: &usize| {
+            let mut required = self.chosen.cells[*cell].requires.iter();
+            running(cell) || required.any(|other| open.contains(other) && running(other))
+        };
+        let (busy, free): (Vec<usize>, Vec<usize>) = open.iter().partition(|cell| is_busy(cell));
         if !busy.is_empty() {
             let cells = text::count(busy.len(), "cell");
             eprintln!("{cells} being trained by another command: waited for, after all others");
@@ -82,7 +86,7 @@ impl Training<'_> {
         }
         let jobs = cells
             .iter()
-            .map(|&cell| self.job(cell))
+            .map(|&cell| self.job(cell, cells))
             .collect::<Result<Vec<Job>, Fault>>()?;
         let expected = cells.iter().map(|&cell| {
             let Planned { id, name, .. } = &self.chosen.cells[cell];
@@ -114,7 +118,8 @@ impl Training<'_> {
         Ok(())
     }
 
-    fn job(&self, cell: usize) -> Result<Job, Fault> {
+    /// The job of a cell that is trained beside `others`, itself among them.
+    fn job(&self, cell: usize, others: &[usize]) -> Result<Job, Fault> {
         let planned = &self.chosen.cells[cell];
         let dir = match self.standings[cell].done() {
             true => self.again.prepare(&planned.cell)?,
@@ -127,6 +132,12 @@ impl Training<'_> {
             dir,
             estimate: self.standings[cell].estimate.seconds,
             time_limit: self.args.time_limit.or(planned.time_limit),
+            after: others
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| planned.requires.contains(other))
+                .map(|(place, _)| place)
+                .collect(),
         })
     }
 
@@ -137,7 +148,15 @@ impl Training<'_> {
             CheckpointEvery::Time(time) => format!("{}ms", time.as_millis()),
             CheckpointEvery::Asked(times) => format!("{times}x"),
         };
-        let arguments = ["train", "--driven", "--checkpoint-every", &every].map(Into::into);
+        let arguments = [
+            "train",
+            "--driven",
+            "--checkpoint-every",
+            &every,
+            "--cache-dir",
+        ];
+        let cache = &self.args.selection.folders.cache.cache_dir;
+        let arguments = arguments.map(Into::into).into_iter().chain([cache.into()]);
         Ok(LocalLauncher {
             command: std::iter::once(program.into()).chain(arguments).collect(),
             // Memory that a worker frees is wanted again at once: giving it back costs 5 % of a residual network's training.

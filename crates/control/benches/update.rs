@@ -183,6 +183,7 @@ fn seconds_per_step(method: &dyn Method, task: &str, given: &Params) -> f64 {
         checkpoint_every: CheckpointEvery::Asked(u64::MAX),
         progress: false,
         stop: Stop::new(),
+        cache: std::env::temp_dir(),
     };
     method
         .train(&cell, &mut Run::new(dir.path(), &cell, options))

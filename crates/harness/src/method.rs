@@ -61,6 +61,11 @@ pub trait Method: Sync + fmt::Debug {
     /// # Errors
     /// The first parameter that is unknown, of the wrong type or out of range.
     fn resolve(&self, task: &str, given: &Params) -> Result<Params, ParamError>;
+    /// Cells that have to be finished before `cell` can begin, because it reads what they made ([`Run::made_by`]): a starting policy,
+    /// say. What decides them must be among the parameters or inputs of `cell`.
+    fn requires(&self, _cell: &Cell) -> Vec<Cell> {
+        Vec::new()
+    }
     /// What a run is expected to cost, before anything was measured.
     fn cost(&self, task: &str, params: &Params) -> Cost;
     /// Trains the cell to its end, or until [`Run::cancelled`].

@@ -45,16 +45,28 @@ pub fn suite() -> Suite {
             &Descent {
                 name: "mock-sgd",
                 momentum: 0.0,
+                chain: Chain::Alone,
             },
             &Descent {
                 name: "mock-momentum",
                 momentum: 0.9,
+                chain: Chain::Alone,
+            },
+            &Descent {
+                name: "mock-source",
+                momentum: 0.0,
+                chain: Chain::Source,
+            },
+            &Descent {
+                name: "mock-warm",
+                momentum: 0.0,
+                chain: Chain::Warm,
             },
         ],
     }
 }
 
-/// Parameters of both methods. Steps at which a fault happens are counted from 1; 0 means never.
+/// Parameters of all methods. Steps at which a fault happens are counted from 1; 0 means never.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MockParams {
@@ -129,6 +141,18 @@ impl ParamSet for MockParams {
 struct Descent {
     name: &'static str,
     momentum: f64,
+    chain: Chain,
+}
+
+/// What a run has to do with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chain {
+    /// Nothing.
+    Alone,
+    /// It leaves its last position.
+    Source,
+    /// It begins at the position that `mock-source` leaves with seed 0 and the same parameters.
+    Warm,
 }
 
 impl Method for Descent {
@@ -137,10 +161,11 @@ impl Method for Descent {
     }
 
     fn about(&self) -> &'static str {
-        if self.momentum == 0.0 {
-            "noisy gradient descent"
-        } else {
-            "noisy gradient descent with momentum"
+        match (self.chain, self.momentum) {
+            (Chain::Source, _) => "noisy gradient descent that others go on from",
+            (Chain::Warm, _) => "noisy gradient descent from where `mock-source` ends",
+            (Chain::Alone, 0.0) => "noisy gradient descent",
+            (Chain::Alone, _) => "noisy gradient descent with momentum",
         }
     }
 
@@ -159,6 +184,13 @@ impl Method for Descent {
         method::resolve::<MockParams>(task, given)
     }
 
+    fn requires(&self, cell: &Cell) -> Vec<Cell> {
+        match self.chain {
+            Chain::Alone | Chain::Source => Vec::new(),
+            Chain::Warm => vec![source_of(cell)],
+        }
+    }
+
     fn cost(&self, task: &str, params: &Params) -> Cost {
         let params: MockParams = method::typed(task, params).unwrap_or_default();
         Cost {
@@ -173,6 +205,7 @@ impl Method for Descent {
         let resumed = run.resume()?;
         let mut state = match &resumed {
             Some(checkpoint) => State::restore(checkpoint)?,
+            None if self.chain == Chain::Warm => State::left(&run.left_by(&source_of(cell))?)?,
             None => State::start(run.streams()),
         };
         for step in state.step + 1..=params.steps {
@@ -186,7 +219,19 @@ impl Method for Descent {
                 run.save(&state.checkpoint())?;
             }
         }
-        Ok(())
+        match self.chain {
+            Chain::Source => run.leave(serde_json::json!(state.position).to_string().as_bytes()),
+            Chain::Alone | Chain::Warm => Ok(()),
+        }
+    }
+}
+
+/// The cell that `mock-warm` begins at the end of.
+fn source_of(cell: &Cell) -> Cell {
+    Cell {
+        method: "mock-source".into(),
+        seed: 0,
+        ..cell.clone()
     }
 }
 
@@ -275,6 +320,16 @@ impl State {
             *position += *velocity;
         }
         self.step = step;
+    }
+
+    fn left(bytes: &[u8]) -> Result<Self, TrainError> {
+        let position: Vec<f64> = serde_json::from_slice(bytes)
+            .map_err(|error| TrainError::Other(format!("read a position: {error}")))?;
+        Ok(Self {
+            step: 0,
+            velocity: vec![0.0; position.len()],
+            position,
+        })
     }
 
     fn checkpoint(&self) -> Checkpoint {

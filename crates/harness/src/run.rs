@@ -25,7 +25,7 @@ use std::cell::Cell as Counter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellId};
 use crate::files::{self, FileError};
 use crate::method::TrainError;
 use crate::protocol::{Message, Progress, tell, warn};
@@ -85,12 +85,20 @@ pub struct RunOptions {
     pub progress: bool,
     /// Request to end the run with a checkpoint.
     pub stop: Stop,
+    /// Folder of what runs make for others to read.
+    pub cache: PathBuf,
+}
+
+/// Where the run of a cell leaves what others read, under the folder `cache`. The cell names it, so it is the same for all who ask.
+pub fn made_by(cache: &Path, cell: &CellId) -> PathBuf {
+    cache.join("made").join(&cell.0)
 }
 
 /// What a method gets from the harness while it trains.
 #[derive(Debug)]
 pub struct Run {
     dir: PathBuf,
+    cell: CellId,
     streams: Streams,
     options: RunOptions,
     /// Opened by [`Run::resume`], or empty by the first that needs them.
@@ -166,6 +174,7 @@ impl Run {
     pub fn new(dir: &Path, cell: &Cell, options: RunOptions) -> Self {
         Self {
             dir: dir.to_path_buf(),
+            cell: cell.id(),
             streams: Streams::new(cell.seed),
             options,
             logs: None,
@@ -180,6 +189,32 @@ impl Run {
     /// The random streams of this run.
     pub fn streams(&self) -> Streams {
         self.streams
+    }
+
+    /// Leaves `bytes` for runs of other cells to read ([`Run::left_by`]), as the last thing that a run does which others require.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn leave(&self, bytes: &[u8]) -> Result<(), TrainError> {
+        let path = made_by(&self.options.cache, &self.cell);
+        let folder = path.parent().map_or(Ok(()), files::create_folder);
+        let written = folder.and_then(|()| files::write_whole(&path, bytes));
+        Ok(written.map_err(RunError::from)?)
+    }
+
+    /// What the run of another cell has left, one of [`Method::requires`](crate::Method::requires).
+    ///
+    /// # Errors
+    /// It is not there, as where a cell is trained alone, or cannot be read.
+    pub fn left_by(&self, cell: &Cell) -> Result<Vec<u8>, TrainError> {
+        let path = made_by(&self.options.cache, &cell.id());
+        let found = files::read_if_there(&path).map_err(RunError::from)?;
+        found.ok_or_else(|| {
+            TrainError::Other(format!(
+                "{} is not there: `reproduce` makes what a cell starts from",
+                path.display()
+            ))
+        })
     }
 
     /// Records metrics at `step`; a value that is not finite fails the run as diverged.

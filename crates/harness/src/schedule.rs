@@ -36,6 +36,8 @@ pub struct Job {
     pub estimate: f64,
     /// Longest time that one attempt may take.
     pub time_limit: Option<Duration>,
+    /// The places of the jobs that must be done before this one begins. They must not wait for one another in a circle.
+    pub after: Vec<usize>,
 }
 
 /// What comes from a worker.
@@ -198,7 +200,7 @@ impl Scheduler<'_> {
     fn run(mut self, events: &Receiver<(usize, Event)>) -> Outcome {
         loop {
             while !self.options.stop.requested() && self.running.len() < self.options.jobs.max(1) {
-                let Some(place) = self.waiting.pop() else {
+                let Some(place) = self.next() else {
                     break;
                 };
                 self.launch(place);
@@ -215,6 +217,43 @@ impl Scheduler<'_> {
             }
             self.enforce();
         }
+    }
+
+    /// Takes the longest of the waiting jobs that may begin. One that waits for a job that failed fails with it.
+    fn next(&mut self) -> Option<usize> {
+        while let Some((at, verdict)) = self
+            .waiting
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(at, place)| Some((at, self.may_begin(*place)?)))
+        {
+            let place = self.waiting.remove(at);
+            match verdict {
+                Ok(()) => return Some(place),
+                Err(failure) => self.end(place, JobResult::Failed(failure), Duration::ZERO),
+            }
+        }
+        None
+    }
+
+    /// Whether a job may begin, or why it never can; none while it waits for others.
+    fn may_begin(&self, place: usize) -> Option<Result<(), Failure>> {
+        for &other in &self.jobs[place].after {
+            match &self.results[other] {
+                Some(JobResult::Done) => {}
+                Some(JobResult::Failed(failure)) => {
+                    let (cell, reason) = (self.jobs[other].cell.id(), &failure.reason);
+                    return Some(Err(Failure {
+                        kind: FailureKind::Error,
+                        reason: format!("it needs what {cell} makes, which failed: {reason}"),
+                        tail: Vec::new(),
+                    }));
+                }
+                Some(JobResult::Interrupted) | None => return None,
+            }
+        }
+        Some(Ok(()))
     }
 
     fn launch(&mut self, place: usize) {

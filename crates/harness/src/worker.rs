@@ -1,7 +1,7 @@
 //! What `era train DIR` does: one cell, one process, from `cell.json` to a record.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use crate::cell::Cell;
@@ -34,6 +34,8 @@ pub struct WorkerOptions {
     pub versions: BTreeMap<String, String>,
     /// Commit of the build, for the record.
     pub commit: String,
+    /// Folder of what runs make for others to read.
+    pub cache: PathBuf,
 }
 
 /// How a worker ended.
@@ -192,6 +194,7 @@ fn run_method(
         checkpoint_every: options.checkpoint_every,
         progress: options.progress,
         stop: options.stop.clone(),
+        cache: options.cache.clone(),
     };
     let mut run = Run::new(dir, cell, options);
     method.train(cell, &mut run)?;

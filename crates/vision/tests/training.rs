@@ -39,6 +39,7 @@ fn run(dir: &Path, cell: &Cell, checkpoint_every: u64, stop: &Stop) -> Run {
         checkpoint_every: CheckpointEvery::Asked(checkpoint_every),
         progress: false,
         stop: stop.clone(),
+        cache: std::env::temp_dir(),
     };
     Run::new(dir, cell, options)
 }

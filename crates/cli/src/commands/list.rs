@@ -1,5 +1,6 @@
 //! `era reproduce --list`: every cell, its state and its time. One line a cell, whatever the width of the terminal.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
@@ -22,12 +23,16 @@ pub(crate) struct Intent {
 
 impl Intent {
     /// The cells that would be run, and those that the budget leaves out.
-    pub(crate) fn split(&self, standings: &[Standing]) -> (Vec<usize>, Vec<usize>) {
-        let open: Vec<usize> = (0..standings.len())
+    pub(crate) fn split(
+        &self,
+        chosen: &Chosen,
+        standings: &[Standing],
+    ) -> (Vec<usize>, Vec<usize>) {
+        let open: Vec<usize> = (0..chosen.asked)
             .filter(|&cell| self.force || !standings[cell].done())
             .collect();
         let Some(limit) = self.budget else {
-            return (open, Vec::new());
+            return (with_required(open, chosen, standings), Vec::new());
         };
         let seconds: Vec<f64> = open
             .iter()
@@ -35,8 +40,20 @@ impl Intent {
             .collect();
         let (kept, left) = budget::plan_budget(&seconds, self.jobs, limit);
         let cells = |picked: Vec<usize>| picked.into_iter().map(|index| open[index]).collect();
-        (cells(kept), cells(left))
+        (with_required(cells(kept), chosen, standings), cells(left))
     }
+}
+
+/// Adds the cells whose work `open` ones read and that is not there.
+fn with_required(mut open: Vec<usize>, chosen: &Chosen, standings: &[Standing]) -> Vec<usize> {
+    let required = open.iter().flat_map(|&cell| &chosen.cells[cell].requires);
+    let missing: BTreeSet<usize> = required
+        .copied()
+        .filter(|&cell| !(standings[cell].done() && standings[cell].made))
+        .filter(|cell| !open.contains(cell))
+        .collect();
+    open.extend(missing);
+    open
 }
 
 pub(crate) fn run(
@@ -45,7 +62,7 @@ pub(crate) fn run(
     intent: &Intent,
     out: &mut dyn Write,
 ) -> Result<(), Fault> {
-    let (open, left) = intent.split(standings);
+    let (open, left) = intent.split(chosen, standings);
     let widths = Widths::of(chosen, standings);
     for (number, plan) in chosen.plans.iter().enumerate() {
         writeln!(out, "{} ({}): {}", plan.experiment, plan.scale, plan.about)?;
@@ -55,7 +72,9 @@ pub(crate) fn run(
             if planned.plan != number {
                 continue;
             }
-            elsewhere -= 1;
+            if index < chosen.asked {
+                elsewhere -= 1;
+            }
             let standing = &standings[index];
             let state = state(standing, left.contains(&index));
             widths.line(out, &planned.id.0, &state, &time(standing))?;

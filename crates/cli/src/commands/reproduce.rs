@@ -83,7 +83,7 @@ fn train(
         }
     }
     let standings = survey(chosen, suites, store, &args.selection.scale, Verify::Full)?;
-    let (open, left) = intent.split(&standings);
+    let (open, left) = intent.split(chosen, &standings);
     preflight::native_parts(&standings, &open)?;
     announce(chosen, &standings, &open, &left, intent);
     let training = Training {
@@ -96,7 +96,7 @@ fn train(
         stop,
         bars,
     };
-    training.run(open)
+    training.run(&open)
 }
 
 /// What is about to happen, and what is wrong with what is there.

@@ -26,6 +26,7 @@ pub(crate) fn run(args: &args::Train, out: &mut dyn Write) -> Result<Exit, Fault
         stop,
         versions: built::versions(),
         commit: built::COMMIT.to_owned(),
+        cache: args.cache.cache_dir.clone(),
     };
     let outcome = train(args, &options)?;
     if !args.driven {

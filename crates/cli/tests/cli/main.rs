@@ -5,6 +5,7 @@
 )]
 
 mod arguments;
+mod chain;
 mod faults;
 mod files;
 mod images;

@@ -217,6 +217,7 @@ fn bench(estimates: &[f64], scripts: impl IntoIterator<Item = (u64, Script)>) ->
             dir,
             estimate: *estimate,
             time_limit: None,
+            after: Vec::new(),
         }
     };
     let jobs = (0..).zip(estimates).map(job).collect();

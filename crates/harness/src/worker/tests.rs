@@ -42,6 +42,7 @@ pub(crate) fn options() -> WorkerOptions {
         stop: Stop::new(),
         versions: BTreeMap::from([("era".into(), "0.1.0".into())]),
         commit: "unknown".into(),
+        cache: std::env::temp_dir(),
     }
 }
 

@@ -173,6 +173,7 @@ impl Bench {
             stop: Stop::new(),
             versions: BTreeMap::new(),
             commit: "0123abc".into(),
+            cache: std::env::temp_dir(),
         };
         let dir = self.store.prepare(self.scale, cell).unwrap();
         worker::train(&registry(), &dir, &options).unwrap()
