@@ -54,8 +54,20 @@ pub mod covariance;
 pub mod entropy;
 pub mod gspo;
 pub mod kl;
+pub mod methods;
 pub mod model;
+pub mod sample;
 pub mod surrogate;
+pub mod tasks;
+pub mod text;
+
+mod descent;
+mod metrics;
+mod optimiser;
+mod params;
+mod rollout;
+mod start;
+mod training;
 
 pub use advantage::Groups;
 pub use batch::{Aggregation, Batch, Lengths, ShapeError, Tokens};
@@ -64,6 +76,27 @@ pub use entropy::EntropyBonus;
 pub use gspo::Gspo;
 pub use kl::Kl;
 pub use surrogate::{ClipRange, Surrogate};
+
+use era_harness::Suite;
+
+/// The tasks and methods of reinforcement learning of language models.
+pub fn suite() -> Suite {
+    Suite {
+        name: "llm",
+        about: "reinforcement learning of language models: GRPO, remedies for its entropy, and ERA",
+        tasks: tasks::all().iter().map(tasks::TaskInfo::task).collect(),
+        methods: vec![
+            &methods::sft::Sft,
+            &methods::grpo::Grpo,
+            &methods::grpo_entropy_bonus::GrpoEntropyBonus,
+            &methods::grpo_clip_higher::GrpoClipHigher,
+            &methods::clip_cov::ClipCovMethod,
+            &methods::kl_cov::KlCovMethod,
+            &methods::gspo::GspoMethod,
+            &methods::grpo_era::GrpoEra,
+        ],
+    }
+}
 
 #[cfg(test)]
 mod golden;

@@ -51,7 +51,7 @@ impl AdamConfig {
     }
 
     /// The constants of step `t`, counted from 1, on gradients times `gradient_scale`.
-    pub(crate) fn at(&self, t: u64, gradient_scale: f64) -> AdamStep {
+    pub fn at(&self, t: u64, gradient_scale: f64) -> AdamStep {
         let (first_scale, second_scale) = self.bias_corrections(t);
         AdamStep {
             learning_rate: self.learning_rate as f32,

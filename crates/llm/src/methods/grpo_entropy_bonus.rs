@@ -1,0 +1,111 @@
+//! GRPO with an entropy bonus: -coefficient times the mean entropy of the answers' tokens is added to the loss (verl's
+//! `entropy_coeff`), the oldest remedy against its collapse.
+
+use era_harness::method::{self, ParamSet};
+use era_harness::run::Run;
+use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
+
+use crate::descent::Slopes;
+use crate::surrogate::{ClipRange, Surrogate};
+use crate::params::{self, parameters};
+use crate::start;
+use crate::training::Training;
+
+parameters! {
+    /// Parameters of `grpo-entropy-bonus`.
+    GrpoEntropyBonusParams {
+        /// Weight of the entropy. 0 in the paper's scripts; verl's older default was 0.001.
+        entropy_coefficient: f64 = 0.01,
+        /// Steps for each batch of answers, each on a part of its prompts.
+        mini_batches: usize = 1,
+        /// How far below 1 a ratio counts; for more than one step only.
+        clip_low: f64 = 0.2,
+        /// How far above.
+        clip_high: f64 = 0.2,
+        /// Where the loss of a token with a negative advantage ends to grow with its ratio (dual clip). 10 in the paper's scripts.
+        clip_c: f64 = 10.0,
+    }
+}
+
+impl ParamSet for GrpoEntropyBonusParams {
+    fn validate(&self, task: &str) -> Result<(), ParamError> {
+        params::between("entropy_coefficient", self.entropy_coefficient, 0.0, f64::MAX)?;
+        params::at_least("mini_batches", self.mini_batches as u64, 1)?;
+        params::between("clip_low", self.clip_low, 0.0, 1.0)?;
+        params::between("clip_high", self.clip_high, 0.0, f64::MAX)?;
+        params::between("clip_c", self.clip_c, 1.0, f64::MAX)?;
+        self.common().validate(task)
+    }
+}
+
+/// The method `grpo-entropy-bonus`.
+#[derive(Debug)]
+pub struct GrpoEntropyBonus;
+
+impl Method for GrpoEntropyBonus {
+    fn name(&self) -> &'static str {
+        "grpo-entropy-bonus"
+    }
+
+    fn about(&self) -> &'static str {
+        "GRPO with the entropy of the tokens in the loss"
+    }
+
+    fn revision(&self) -> u32 {
+        1
+    }
+
+    fn supports(&self, _task: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn resolve(&self, task: &str, given: &Params) -> Result<Params, ParamError> {
+        method::resolve::<GrpoEntropyBonusParams>(task, given)
+    }
+
+    fn requires(&self, cell: &Cell) -> Vec<Cell> {
+        start::requires(cell, GrpoEntropyBonusParams::common)
+    }
+
+    fn cost(&self, task: &str, params: &Params) -> Cost {
+        let params: GrpoEntropyBonusParams = method::typed(task, params).unwrap_or_default();
+        params.common().cost(task)
+    }
+
+    fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
+        let params: GrpoEntropyBonusParams = params::of(cell)?;
+        let mut training = Training::begin(cell, params.common(), run)?;
+        let loss = Surrogate {
+            clip: ClipRange {
+                low: params.clip_low,
+                high: params.clip_high,
+            },
+            clip_c: params.clip_c,
+            aggregation: params.reduction.into(),
+        };
+
+        while let Some(rollout) = training.rollout(run)? {
+            let advantages = rollout.advantages().map_err(params::refused)?;
+            for batch in rollout.mini_batches(params.mini_batches) {
+                training.descend(&rollout, batch, &advantages, loss.aggregation, |descent| {
+                    descent.separable(|part| {
+                        let mut slopes = Slopes::default();
+                        let seen = loss.evaluate(part.batch()?, &mut slopes.log_prob);
+                        let entropies = part.entropies();
+                        let weights = loss.aggregation.token_weights(part.lengths());
+                        for (entropy, weight) in entropies.iter().zip(weights) {
+                            let slope = -params.entropy_coefficient * weight;
+                            slopes.entropy.push(slope);
+                            slopes.loss += slope * entropy;
+                        }
+                        slopes.loss += seen.loss;
+                        slopes.clip_fraction = seen.clip_fraction;
+                        Ok(slopes)
+                    })
+                })?;
+            }
+            training.end_update(run)?;
+        }
+        Ok(())
+    }
+}
