@@ -10,6 +10,7 @@ pub(crate) fn suites() -> Vec<Suite> {
     vec![
         era_control::suite(),
         era_vision::suite(),
+        era_llm::suite(),
         era_harness::mock::suite(),
     ]
 }

@@ -33,6 +33,7 @@ const COMPARED: usize = 256;
 pub(crate) struct Training {
     params: Common,
     era: ResponseEra,
+    threshold: Option<f64>,
     streams: Streams,
     text: Text,
     policy: Policy,
@@ -63,7 +64,14 @@ struct Descents {
 
 impl Training {
     /// Opens problems and policy, or takes both up where a checkpoint of the run has left them. A new run is evaluated first.
-    pub(crate) fn begin(cell: &Cell, params: Common, run: &mut Run) -> Result<Self, TrainError> {
+    ///
+    /// `threshold` is recorded with every evaluation: the entropy below which a method pushes answers back, where it has one.
+    pub(crate) fn begin(
+        cell: &Cell,
+        params: Common,
+        threshold: Option<f64>,
+        run: &mut Run,
+    ) -> Result<Self, TrainError> {
         let task = tasks::find(&cell.task)
             .ok_or_else(|| TrainError::Other(format!("find the task `{}`", cell.task)))?;
         let (weights, text) = start::open(cell, task, &params, run)?;
@@ -76,6 +84,7 @@ impl Training {
         drop(weights);
         let mut training = Self {
             era: params.thresholds()?,
+            threshold,
             params,
             streams: run.streams(),
             text,
@@ -261,6 +270,9 @@ impl Training {
         seen.add(&groups);
         run.log(self.step, &seen.evaluation())?;
         run.log(self.step, &[("eval/kl_start", self.divergence(&groups))])?;
+        if let Some(threshold) = self.threshold {
+            run.log(self.step, &[("eval/entropy_low", threshold)])?;
+        }
         run.headline(&[("accuracy", seen.accuracy()), ("entropy", seen.entropy())]);
         Ok(seen.entropy())
     }

@@ -79,7 +79,7 @@ impl Method for ClipCovMethod {
 
     fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
         let params: ClipCovParams = params::of(cell)?;
-        let mut training = Training::begin(cell, params.common(), run)?;
+        let mut training = Training::begin(cell, params.common(), None, run)?;
         let loss = ClipCov {
             clip: ClipRange {
                 low: params.clip_low,

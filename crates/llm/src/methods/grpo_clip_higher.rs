@@ -73,7 +73,7 @@ impl Method for GrpoClipHigher {
 
     fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
         let params: GrpoClipHigherParams = params::of(cell)?;
-        let mut training = Training::begin(cell, params.common(), run)?;
+        let mut training = Training::begin(cell, params.common(), None, run)?;
         let loss = Surrogate {
             clip: ClipRange {
                 low: params.clip_low,

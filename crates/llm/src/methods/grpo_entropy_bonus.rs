@@ -74,7 +74,7 @@ impl Method for GrpoEntropyBonus {
 
     fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
         let params: GrpoEntropyBonusParams = params::of(cell)?;
-        let mut training = Training::begin(cell, params.common(), run)?;
+        let mut training = Training::begin(cell, params.common(), None, run)?;
         let loss = Surrogate {
             clip: ClipRange {
                 low: params.clip_low,

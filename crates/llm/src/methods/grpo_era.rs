@@ -113,7 +113,7 @@ impl Method for GrpoEra {
 
     fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
         let params: GrpoEraParams = params::of(cell)?;
-        let mut training = Training::begin(cell, params.common(), run)?;
+        let mut training = Training::begin(cell, params.common(), Some(params.entropy_low), run)?;
         let era = ResponseEra::new(params.activation()).map_err(params::refused)?;
         let top = (params.fidelity == Fidelity::Official).then_some(OFFICIAL_VOCABULARY);
         // Unclipped, as in the paper's scripts: on-policy there is nothing to clip.

@@ -72,7 +72,7 @@ impl Method for GspoMethod {
 
     fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
         let params: GspoParams = params::of(cell)?;
-        let mut training = Training::begin(cell, params.common(), run)?;
+        let mut training = Training::begin(cell, params.common(), None, run)?;
         let loss = Gspo {
             clip: ClipRange {
                 low: params.clip_low,

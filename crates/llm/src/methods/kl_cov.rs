@@ -71,7 +71,7 @@ impl Method for KlCovMethod {
 
     fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
         let params: KlCovParams = params::of(cell)?;
-        let mut training = Training::begin(cell, params.common(), run)?;
+        let mut training = Training::begin(cell, params.common(), None, run)?;
         let loss = KlCov {
             share: params.kl_cov_share,
             coefficient: params.kl_cov_coefficient,
