@@ -19,7 +19,7 @@ pub(crate) struct Operand<'a> {
 }
 
 impl Operand<'_> {
-    fn shape(&self) -> [usize; 2] {
+    pub(crate) fn shape(&self) -> [usize; 2] {
         let [rows, columns] = self.shape;
         if self.transposed {
             [columns, rows]
