@@ -19,6 +19,7 @@ mod mlp;
 pub mod ops;
 mod rows;
 mod simd;
+pub mod transformer;
 
 pub use adam::{Adam, AdamConfig, AdamStep, ScalarAdam};
 pub use init::{orthogonal, standard_normal, standard_uniform};
