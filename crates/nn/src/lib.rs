@@ -17,6 +17,7 @@ pub mod kernels;
 mod layer;
 mod mlp;
 pub mod ops;
+pub mod panels;
 mod rows;
 mod simd;
 
@@ -26,4 +27,4 @@ pub use kernels::Activation;
 pub use layer::{Dense, Norm};
 pub use mlp::{Head, Mlp, MlpConfig};
 pub use ops::square_sum;
-pub use simd::vectorised;
+pub use simd::{exp_of_negative, vectorised};
