@@ -79,6 +79,12 @@ impl Pool {
         self.free.extend(pages);
     }
 
+    /// Takes all pages back.
+    pub fn clear(&mut self) {
+        self.free.clear();
+        self.free.extend(0..self.pages.len() as u32);
+    }
+
     /// Number of pages, used or not.
     pub fn pages(&self) -> usize {
         self.pages.len()
