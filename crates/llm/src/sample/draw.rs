@@ -219,3 +219,6 @@ fn weigh_block(logits: &[f32], weights: &mut [f32], largest: f32, inverse: f32) 
     }
     (sums.iter().sum(), moments.iter().sum())
 }
+
+#[cfg(test)]
+mod tests;
