@@ -11,15 +11,15 @@ use crate::rows;
 
 /// A row-major matrix or its transpose, of any number of members.
 #[derive(Clone, Copy)]
-struct Operand<'a> {
-    data: &'a [f32],
+pub(crate) struct Operand<'a> {
+    pub(crate) data: &'a [f32],
     /// Rows and columns as stored.
-    shape: [usize; 2],
-    transposed: bool,
+    pub(crate) shape: [usize; 2],
+    pub(crate) transposed: bool,
 }
 
 impl Operand<'_> {
-    fn shape(&self) -> [usize; 2] {
+    pub(crate) fn shape(&self) -> [usize; 2] {
         let [rows, columns] = self.shape;
         if self.transposed {
             [columns, rows]
@@ -79,7 +79,7 @@ unsafe fn multiply(out: *mut f32, add: bool, left: Operand, right: Operand) {
 }
 
 /// out += left * right.
-fn multiply_add(out: &mut [f32], left: Operand, right: Operand) {
+pub(crate) fn multiply_add(out: &mut [f32], left: Operand, right: Operand) {
     assert_eq!(
         out.len(),
         left.shape()[0] * right.shape()[1],
@@ -92,8 +92,22 @@ fn multiply_add(out: &mut [f32], left: Operand, right: Operand) {
     }
 }
 
+/// out = left * right.
+pub(crate) fn multiply_over(out: &mut [f32], left: Operand, right: Operand) {
+    assert_eq!(
+        out.len(),
+        left.shape()[0] * right.shape()[1],
+        "the result must be whole"
+    );
+    // SAFETY: `out` is a slice of m * n initialised values.
+    #[expect(unsafe_code, reason = "`gemm` takes pointers")]
+    unsafe {
+        multiply(out.as_mut_ptr(), false, left, right);
+    }
+}
+
 /// Appends left * right to `out`, without writing zeros first.
-fn multiply_append(out: &mut Vec<f32>, left: Operand, right: Operand) {
+pub(crate) fn multiply_append(out: &mut Vec<f32>, left: Operand, right: Operand) {
     let size = left.shape()[0] * right.shape()[1];
     out.reserve(size);
     let end = out.spare_capacity_mut()[..size].as_mut_ptr().cast();
@@ -109,13 +123,13 @@ fn multiply_append(out: &mut Vec<f32>, left: Operand, right: Operand) {
 }
 
 /// The values of a tensor, which is made contiguous first if it must.
-struct Values {
+pub(crate) struct Values {
     tensor: FlexTensor,
-    shape: [usize; 3],
+    pub(crate) shape: [usize; 3],
 }
 
 impl Values {
-    fn of(tensor: &FlexTensor) -> Self {
+    pub(crate) fn of(tensor: &FlexTensor) -> Self {
         let contiguous = tensor.is_contiguous();
         let tensor = if contiguous {
             tensor.clone()
@@ -126,13 +140,13 @@ impl Values {
         Self { tensor, shape }
     }
 
-    fn slice(&self) -> &[f32] {
+    pub(crate) fn slice(&self) -> &[f32] {
         let start = self.tensor.layout().start_offset();
         &self.tensor.storage()[start..start + self.shape.iter().product::<usize>()]
     }
 
     /// The matrix of one member; of the only one when all share it.
-    fn member(&self, index: usize) -> Operand<'_> {
+    pub(crate) fn member(&self, index: usize) -> Operand<'_> {
         let [members, rows, columns] = self.shape;
         let size = rows * columns;
         let start = if members == 1 { 0 } else { index * size };
@@ -143,7 +157,7 @@ impl Values {
         }
     }
 
-    fn member_transposed(&self, index: usize) -> Operand<'_> {
+    pub(crate) fn member_transposed(&self, index: usize) -> Operand<'_> {
         Operand {
             transposed: true,
             ..self.member(index)
@@ -152,7 +166,7 @@ impl Values {
 }
 
 /// A tensor with the memory of `values`.
-fn tensor(values: Vec<f32>, shape: [usize; 3]) -> FlexTensor {
+pub(crate) fn tensor(values: Vec<f32>, shape: [usize; 3]) -> FlexTensor {
     debug_assert_eq!(values.len(), shape.iter().product::<usize>());
     FlexTensor::new(
         Bytes::from_elems(values),
@@ -162,7 +176,7 @@ fn tensor(values: Vec<f32>, shape: [usize; 3]) -> FlexTensor {
 }
 
 /// A tensor that may be written in place: contiguous from the start of its memory.
-fn writable(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn writable(tensor: FlexTensor) -> FlexTensor {
     let whole = tensor.layout().start_offset() == 0
         && tensor.is_contiguous()
         && tensor.storage::<f32>().len() == tensor.layout().num_elements();

@@ -20,6 +20,7 @@ pub mod ops;
 pub mod panels;
 mod rows;
 mod simd;
+pub mod transformer;
 
 pub use adam::{Adam, AdamConfig, AdamStep, ScalarAdam};
 pub use init::{orthogonal, standard_normal, standard_uniform};
@@ -27,4 +28,4 @@ pub use kernels::Activation;
 pub use layer::{Dense, Norm};
 pub use mlp::{Head, Mlp, MlpConfig};
 pub use ops::square_sum;
-pub use simd::{exp_of_negative, vectorised};
+pub use simd::{exp, vectorised};

@@ -43,21 +43,20 @@ pub(crate) fn expm1_of_negative(x: f32) -> f32 {
     power.mul_add(series, power - 1.0)
 }
 
-/// e^x for x <= 0, to about 2 units in the last place; below -87 it is 0. NaN becomes 0.
+/// e^x to about 1 unit in the last place; 0 below -87, e^88 from 88 on. NaN stays NaN.
 #[inline(always)]
-pub fn exp_of_negative(x: f32) -> f32 {
-    let inside = x >= -87.0;
-    let x = if inside { x } else { -87.0 };
-    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+pub fn exp(x: f32) -> f32 {
+    let bounded = if x > 88.0 { 88.0 } else { x };
+    let bounded = if bounded < -87.0 { -87.0 } else { bounded };
+    let shifted = bounded.mul_add(std::f32::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
-    let r = k.mul_add(-LN_2_LOW, k.mul_add(-LN_2_HIGH, x));
-    let mut series: f32 = 1.0 / 5_040.0;
-    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0] {
+    let r = k.mul_add(-LN_2_LOW, k.mul_add(-LN_2_HIGH, bounded));
+    let mut series: f32 = 1.0 / 720.0;
+    for coefficient in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         series = series.mul_add(r, coefficient);
     }
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    let value = power.mul_add(series * r, power);
-    if inside { value } else { 0.0 }
+    if x < -87.0 { 0.0 } else { power * series }
 }
 
 /// ELU with alpha = 1: x for x > 0, e^x - 1 otherwise.

@@ -1,6 +1,6 @@
 //! A token from a row of logits.
 
-use era_nn::{exp_of_negative, vectorised};
+use era_nn::{exp, vectorised};
 
 use super::Sampling;
 
@@ -201,7 +201,7 @@ fn weigh_block(logits: &[f32], weights: &mut [f32], largest: f32, inverse: f32) 
     let mut add = |logits: &[f32; LANES], out: &mut [f32; LANES]| {
         for i in 0..LANES {
             let below = (logits[i] - largest) * inverse;
-            let weight = exp_of_negative(below);
+            let weight = exp(below);
             out[i] = weight;
             sums[i] += weight;
             // -inf times 0 is NaN.

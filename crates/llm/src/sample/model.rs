@@ -1,7 +1,8 @@
 //! The transformer, forward only, on rows of tokens whose earlier positions are in a pool of keys and values.
 
-use era_nn::panels::{Attend, AttendRow, Begin, Cell, PANEL, Panels, Pool};
-use era_nn::{exp_of_negative, vectorised};
+use era_nn::panels::{Attend, AttendRow, Begin, Cell, Panels, Pool};
+use era_nn::transformer::rows::{RopeTable, rms_norm_rows, swiglu_rows};
+use era_nn::vectorised;
 
 use crate::model::{Config, Weights};
 
@@ -164,43 +165,19 @@ pub(super) struct Buffers {
     gated: Vec<f32>,
     scores: Vec<f32>,
     pub(super) logits: Vec<f32>,
-    angles: Angles,
-}
-
-/// Cosines and sines of rotary positions, `[positions, width / 2, 2]`.
-#[derive(Debug, Default)]
-struct Angles {
-    base: f64,
-    width: usize,
-    table: Vec<[f32; 2]>,
-}
-
-impl Angles {
-    fn set(&mut self, config: &Config, positions: usize) {
-        if self.base != config.rope_base || self.width != config.head_width {
-            (self.base, self.width) = (config.rope_base, config.head_width);
-            self.table.clear();
-        }
-        let half = self.width / 2;
-        for position in self.table.len() / half..positions {
-            self.table.extend((0..half).map(|i| {
-                let exponent = -2.0 * i as f64 / self.width as f64;
-                let (sin, cos) = (position as f64 * self.base.powf(exponent)).sin_cos();
-                [cos as f32, sin as f32]
-            }));
-        }
-    }
-
-    fn of(&self, position: usize) -> &[[f32; 2]] {
-        let half = self.width / 2;
-        &self.table[position * half..][..half]
-    }
+    rope: Option<(f64, RopeTable)>,
 }
 
 impl Buffers {
     /// Makes room for positions below this.
     pub(super) fn prepare(&mut self, config: &Config, positions: usize) {
-        self.angles.set(config, positions);
+        let (base, width) = (config.rope_base, config.head_width);
+        let enough = |(of, table): &(f64, RopeTable)| {
+            *of == base && table.head_width() == width && table.positions() >= positions
+        };
+        if !self.rope.as_ref().is_some_and(enough) {
+            self.rope = Some((base, RopeTable::new(base, width, positions)));
+        }
     }
 
     /// Computes a batch: writes keys and values to the pool, and leaves the residual stream after the last block in `stream`.
@@ -228,18 +205,18 @@ impl Buffers {
         let epsilon = config.norm_epsilon as f32;
         for (layer, block) in network.matrices.blocks.iter().enumerate() {
             let vectors = network.vectors[layer];
-            rms_norm(&self.stream, vectors.attention_norm, epsilon, &mut self.normed);
+            rms_norm_rows(&self.stream, vectors.attention_norm, epsilon, &mut self.normed);
             let begin = vectors.qkv_bias.map_or(Begin::Zero, Begin::Row);
             block.qkv.product(&self.normed, begin, &mut self.qkv);
             self.attend(config, pool, batch, layer);
             block
                 .out
                 .product(&self.mixed, Begin::Result, &mut self.stream);
-            rms_norm(&self.stream, vectors.mlp_norm, epsilon, &mut self.normed);
+            rms_norm_rows(&self.stream, vectors.mlp_norm, epsilon, &mut self.normed);
             block
                 .gate_up
                 .product(&self.normed, Begin::Zero, &mut self.gate_up);
-            swiglu(&self.gate_up, feed_forward, &mut self.gated);
+            swiglu_rows(&self.gate_up, feed_forward, &mut self.gated);
             block
                 .down
                 .product(&self.gated, Begin::Result, &mut self.stream);
@@ -280,26 +257,34 @@ impl Buffers {
 
     /// Rotates queries, to `queries`, and keys, to the pool, where values go with them.
     fn rotate(&mut self, config: &Config, pool: &mut Pool, batch: &Batch, layer: usize) {
-        let width = config.head_width;
+        let Some((_, rope)) = &self.rope else {
+            return; // there are no rows without a call of `prepare`
+        };
+        let (width, rows) = (config.head_width, batch.inputs.len());
         let per = config.heads / config.kv_heads;
         let scale = 1.0 / (width as f32).sqrt();
-        let rows = batch.inputs.len();
-        for (row, input) in batch.inputs.iter().enumerate() {
-            let qkv = &mut self.qkv[row * config.qkv_width()..][..config.qkv_width()];
-            let (queries, others) = qkv.split_at_mut(config.attention_width());
-            let (keys, values) = others.split_at_mut(config.kv_heads * width);
-            let angles = self.angles.of(input.position);
-            for (head, query) in queries.chunks_exact_mut(width).enumerate() {
-                rotate(query, angles, scale);
-                let to = ((head / per * rows + row) * per + head % per) * width;
-                self.queries[to..to + width].copy_from_slice(query);
-            }
-            let heads = keys.chunks_exact_mut(width).zip(values.chunks_exact(width));
-            for (head, (key, value)) in heads.enumerate() {
-                rotate(key, angles, 1.0);
-                pool.write(input.page, Cell { layer, head }, input.at, key, value);
-            }
-        }
+        let qkv = self.qkv.chunks_exact_mut(config.qkv_width());
+        let queries = &mut self.queries;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, (input, qkv)) in batch.inputs.iter().zip(qkv).enumerate() {
+                    let (heads, others) = qkv.split_at_mut(config.attention_width());
+                    let (keys, values) = others.split_at_mut(config.kv_heads * width);
+                    let (cos, sin) = rope.at(input.position);
+                    for (head, query) in heads.chunks_exact_mut(width).enumerate() {
+                        rotate(query, cos, sin, scale);
+                        let to = ((head / per * rows + row) * per + head % per) * width;
+                        queries[to..to + width].copy_from_slice(query);
+                    }
+                    let heads = keys.chunks_exact_mut(width).zip(values.chunks_exact(width));
+                    for (head, (key, value)) in heads.enumerate() {
+                        rotate(key, cos, sin, 1.0);
+                        pool.write(input.page, Cell { layer, head }, input.at, key, value);
+                    }
+                }
+            },
+        );
     }
 
     /// Computes the logits, `[rows, V]`, of `stream`, or of the residual stream that [`Buffers::forward`] left.
@@ -308,66 +293,20 @@ impl Buffers {
         let rows = stream.len() / network.config.width;
         self.normed.resize(stream.len(), 0.0);
         let epsilon = network.config.norm_epsilon as f32;
-        rms_norm(stream, network.norm, epsilon, &mut self.normed);
+        rms_norm_rows(stream, network.norm, epsilon, &mut self.normed);
         self.logits.resize(rows * network.config.vocabulary, 0.0);
         let head = &network.matrices.head;
         head.product(&self.normed, Begin::Zero, &mut self.logits);
     }
 }
 
-/// Turns pairs (i, i + width / 2) of a head by their angles.
+/// Turns the pairs (i, i + width / 2) of a head.
 #[inline(always)]
-fn rotate(head: &mut [f32], angles: &[[f32; 2]], scale: f32) {
-    let (first, second) = head.split_at_mut(angles.len());
-    for ((x, y), [cos, sin]) in first.iter_mut().zip(second).zip(angles) {
+fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], scale: f32) {
+    let (first, second) = head.split_at_mut(cos.len());
+    for ((x, y), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
         let (a, b) = (*x * scale, *y * scale);
         *x = a * cos - b * sin;
         *y = b * cos + a * sin;
     }
-}
-
-/// out = x / root mean square * scale, row by row.
-fn rms_norm(x: &[f32], scale: &[f32], epsilon: f32, out: &mut [f32]) {
-    let width = scale.len();
-    vectorised(
-        #[inline(always)]
-        || {
-            for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-                let mut lanes = [0.0; PANEL];
-                let (chunks, rest) = x.as_chunks::<PANEL>();
-                for chunk in chunks {
-                    for (lane, x) in lanes.iter_mut().zip(chunk) {
-                        *lane += x * x;
-                    }
-                }
-                for (lane, x) in lanes.iter_mut().zip(rest) {
-                    *lane += x * x;
-                }
-                let mean = lanes.iter().sum::<f32>() / width as f32;
-                let inverse = 1.0 / (mean + epsilon).sqrt();
-                for ((x, scale), out) in x.iter().zip(scale).zip(out) {
-                    *out = x * inverse * scale;
-                }
-            }
-        },
-    );
-}
-
-/// silu(gate) * up, from rows of both.
-fn swiglu(gate_up: &[f32], width: usize, out: &mut [f32]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            let rows = gate_up.chunks_exact(2 * width);
-            for (row, out) in rows.zip(out.chunks_exact_mut(width)) {
-                let (gate, up) = row.split_at(width);
-                for ((gate, up), out) in gate.iter().zip(up).zip(out) {
-                    // e^-|x|, so that nothing overflows: 1 / (1 + e^-x) = t / (1 + t) with t = e^x for negative x.
-                    let t = exp_of_negative(-gate.abs());
-                    let numerator = if *gate >= 0.0 { 1.0 } else { t };
-                    *out = gate * numerator / (1.0 + t) * up;
-                }
-            }
-        },
-    );
 }

@@ -8,7 +8,7 @@ use super::pool::{Cell, Pool};
 use super::tile::{Begin, Job};
 use super::{PANEL, with_lanes};
 use crate::conv::lanes::{Arrays, Registers, Vectors};
-use crate::simd::{LANES, exp_of_negative, run, total};
+use crate::simd::{LANES, exp, run, total};
 
 /// How much a row of queries sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +197,7 @@ fn softmax(scores: &mut [f32], hidden: Range<usize>, hidden_too: Range<usize>) {
     let mut sum = [0.0; LANES];
     for chunk in &mut *chunks {
         for (sum, score) in sum.iter_mut().zip(chunk) {
-            *score = exp_of_negative(*score - largest);
+            *score = exp(*score - largest);
             *sum += *score;
         }
     }
