@@ -7,6 +7,7 @@
 //! - [`surrogate`]: the clipped surrogate of PPO and GRPO, token by token; [`gspo`]: response by response;
 //! - [`kl`]: estimates of the divergence from a reference policy;
 //! - [`covariance`]: Clip-Cov and KL-Cov, which restrain the few tokens that take most of the entropy away;
+//! - [`model`]: the policy's configuration and weights; [`sample`]: responses from it;
 //! - [`entropy`]: the entropy of a token's distribution, and its bonus.
 //!
 //! A batch is ragged: the tokens of all responses lie one after another, and [`Lengths`] says where each response ends. There is no padding

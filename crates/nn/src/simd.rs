@@ -45,7 +45,7 @@ pub(crate) fn expm1_of_negative(x: f32) -> f32 {
 
 /// e^x to about 1 unit in the last place; 0 below -87, e^88 from 88 on. NaN stays NaN.
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     let bounded = if x > 88.0 { 88.0 } else { x };
     let bounded = if bounded < -87.0 { -87.0 } else { bounded };
     let shifted = bounded.mul_add(std::f32::consts::LOG2_E, ROUND);

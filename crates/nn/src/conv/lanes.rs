@@ -11,6 +11,8 @@ pub(crate) trait Vectors: Copy {
     type V: Copy;
     /// Columns of outputs that a kernel keeps in registers.
     const COLUMNS: usize;
+    /// Rows of a product, of 32 columns each, that a kernel keeps in registers.
+    const ROWS: usize;
     /// Sixteen times the same.
     fn splat(self, x: f32) -> Self::V;
     /// From memory.
@@ -36,6 +38,7 @@ pub(crate) struct Registers<S>(pub(crate) S);
 impl<S: pulp::Simd> Vectors for Registers<S> {
     type V = S::f32s;
     const COLUMNS: usize = 2;
+    const ROWS: usize = 14;
     #[inline(always)]
     fn splat(self, x: f32) -> S::f32s {
         self.0.splat_f32s(x)
@@ -81,6 +84,7 @@ pub(crate) struct Arrays;
 impl Vectors for Arrays {
     type V = Lane;
     const COLUMNS: usize = 1;
+    const ROWS: usize = 2;
     #[inline(always)]
     fn splat(self, x: f32) -> Lane {
         [x; LANES]

@@ -20,7 +20,7 @@ mod composed;
 mod direct;
 mod flex;
 mod geometry;
-mod lanes;
+pub(crate) mod lanes;
 mod layout;
 mod norm;
 mod pool;

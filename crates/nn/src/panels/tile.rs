@@ -1,0 +1,132 @@
+//! Up to fourteen rows times one panel of 32 columns, in registers.
+
+use super::PANEL;
+use crate::conv::lanes::{LANES, Lane, Vectors};
+
+/// 32 columns of one row of a matrix.
+pub(super) type Columns = [f32; PANEL];
+
+/// What a product is added to.
+#[derive(Clone, Copy, Debug)]
+pub enum Begin<'a> {
+    /// Nothing.
+    Zero,
+    /// The same for every row: a bias.
+    Row(&'a [f32]),
+    /// What the result holds already.
+    Result,
+}
+
+/// One panel's part of a product: `rows` rows of `left` times `panel`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Job<'a> {
+    /// Rows begin `left_stride` apart and have as many values as `panel` has rows, at least.
+    pub(super) left: &'a [f32],
+    pub(super) left_stride: usize,
+    pub(super) rows: usize,
+    pub(super) panel: &'a [Columns],
+    /// [`Begin::Row`] has the values of this panel's columns.
+    pub(super) begin: Begin<'a>,
+    /// Distance of the rows of the result.
+    pub(super) stride: usize,
+    /// Columns of the panel that are written, at most 32.
+    pub(super) columns: usize,
+}
+
+impl Job<'_> {
+    /// Writes the result, the first row at the start of `out`. Every number is one chain of `a b + c` over the depth, in order, so it
+    /// does not depend on how many rows there are.
+    #[inline(always)]
+    pub(super) fn run<A: Vectors>(self, arch: A, out: &mut [f32]) {
+        let blocks = self.rows.div_ceil(A::ROWS);
+        let mut done = 0;
+        for block in 0..blocks {
+            // As even as can be: a last block of one row would take as long as one of four.
+            let rows = (self.rows - done).div_ceil(blocks - block);
+            let left = &self.left[done * self.left_stride..];
+            let out = &mut out[done * self.stride..];
+            self.block(arch, rows, left, out);
+            done += rows;
+        }
+    }
+
+    #[inline(always)]
+    fn block<A: Vectors>(self, arch: A, rows: usize, left: &[f32], out: &mut [f32]) {
+        macro_rules! dispatch {
+            ($($n:literal)*) => {
+                match rows {
+                    // The comparison is one of constants: kernels that an instruction set has no registers for are not made.
+                    $($n if $n <= A::ROWS => self.tile::<A, $n>(arch, left, out),)*
+                    _ => {}
+                }
+            };
+        }
+        dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    }
+
+    #[inline(always)]
+    fn tile<A: Vectors, const R: usize>(self, arch: A, left: &[f32], out: &mut [f32]) {
+        let mut sums = [[arch.splat(0.0); 2]; R];
+        match self.begin {
+            Begin::Zero => {}
+            Begin::Row(row) => sums = [self.load(arch, row); R],
+            Begin::Result => {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    *sums = self.load(arch, &out[row * self.stride..]);
+                }
+            }
+        }
+        let depth = self.panel.len();
+        let rows: [&[f32]; R] = std::array::from_fn(|row| &left[row * self.left_stride..][..depth]);
+        let sums = multiply(arch, sums, rows, self.panel);
+        for (row, sums) in sums.iter().enumerate() {
+            let out = &mut out[row * self.stride..];
+            let values = sums.map(|sum| arch.store(sum));
+            if self.columns == PANEL {
+                out[..PANEL].copy_from_slice(values.as_flattened());
+            } else {
+                out[..self.columns].copy_from_slice(&values.as_flattened()[..self.columns]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn load<A: Vectors>(self, arch: A, from: &[f32]) -> [A::V; 2] {
+        let mut values = [0.0; PANEL];
+        if self.columns == PANEL {
+            values.copy_from_slice(&from[..PANEL]);
+        } else {
+            values[..self.columns].copy_from_slice(&from[..self.columns]);
+        }
+        halves(&values).map(|half| arch.load(half))
+    }
+}
+
+/// The two registers of 32 columns.
+#[inline(always)]
+fn halves(columns: &Columns) -> [&Lane; 2] {
+    let (halves, _) = columns.as_chunks::<LANES>();
+    [&halves[0], &halves[1]]
+}
+
+/// Takes and returns the sums, so that they stay in registers.
+#[inline(always)]
+fn multiply<A: Vectors, const R: usize>(
+    arch: A,
+    mut sums: [[A::V; 2]; R],
+    rows: [&[f32]; R],
+    panel: &[Columns],
+) -> [[A::V; 2]; R] {
+    // One length for all: no index below needs a check.
+    let rows = rows.map(|row| &row[..panel.len()]);
+    for (k, columns) in panel.iter().enumerate() {
+        let columns = halves(columns).map(|half| arch.load(half));
+        for (sums, row) in sums.iter_mut().zip(&rows) {
+            let value = arch.splat(row[k]);
+            for (sum, columns) in sums.iter_mut().zip(columns) {
+                *sum = arch.mul_add(value, columns, *sum);
+            }
+        }
+    }
+    sums
+}
