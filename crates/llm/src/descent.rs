@@ -6,8 +6,19 @@ use burn::tensor::Tensor;
 
 use crate::batch::{Aggregation, Batch, Lengths, ShapeError, Tokens};
 use crate::kl::Kl;
-use crate::model::{Pass, Policy};
-use crate::rollout::{Packed, Rollout, split};
+use crate::model::{ConfigError, Pass, Policy};
+use crate::rollout::{Rollout, Sequences, split};
+
+/// Why there is no gradient. Neither happens with answers that were sampled here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DescentError {
+    /// Slices that do not fit together.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// Tokens that the model does not know.
+    #[error(transparent)]
+    Model(#[from] ConfigError),
+}
 
 /// What a loss makes of answers: its value and its slopes.
 #[derive(Clone, Debug, Default)]
@@ -23,9 +34,9 @@ pub(crate) struct Slopes {
 }
 
 /// Answers that are differentiated together.
-pub(crate) struct Part {
-    packed: Packed,
-    pass: Pass,
+pub(crate) struct Part<'a> {
+    laid: Sequences,
+    pass: Pass<'a>,
     temperature: f64,
     /// Whether the present policy is the one that wrote the answers.
     on_policy: bool,
@@ -34,10 +45,10 @@ pub(crate) struct Part {
     advantage: Vec<f64>,
 }
 
-impl Part {
+impl Part<'_> {
     /// How long the answers are.
     pub(crate) fn lengths(&self) -> Lengths<'_> {
-        self.packed.lengths()
+        self.laid.lengths()
     }
 
     /// The advantage of each token's answer.
@@ -46,7 +57,7 @@ impl Part {
     }
 
     /// The entropy of each token's distribution under the present parameters, in nats.
-    pub(crate) fn entropies(&self) -> Vec<f64> {
+    pub(crate) fn entropies(&mut self) -> Vec<f64> {
         wide(&self.pass.entropies())
     }
 
@@ -54,8 +65,8 @@ impl Part {
     ///
     /// On-policy both are the same numbers, as verl computes them by the same code: the ratio is 1 and not nearly 1. Else the old one is
     /// what the sampler saw, which differs from what training sees by the last digits of 32-bit floats.
-    pub(crate) fn batch(&mut self) -> Result<Batch<'_>, ShapeError> {
-        let ones = vec![1.0; self.packed.taken.len()];
+    pub(crate) fn batch(&mut self) -> Result<Batch<'_>, DescentError> {
+        let ones = vec![1.0; self.laid.taken.len()];
         self.log_probs(&ones, None);
         let old = if self.on_policy {
             &self.log_prob
@@ -67,15 +78,17 @@ impl Part {
             old_log_prob: old,
             advantage: &self.advantage,
         };
-        Batch::new(self.packed.lengths(), tokens)
+        Ok(Batch::new(self.laid.lengths(), tokens)?)
     }
 
     /// log softmax(f z)\[token\] of each token, over the `top` largest logits where that is given. The slopes are taken back through
     /// the last ones that were asked for.
     pub(crate) fn log_probs(&mut self, factors: &[f64], top: Option<usize>) -> &[f64] {
-        let scaled = factors.iter().map(|factor| (factor / self.temperature) as f32);
+        let scaled = factors
+            .iter()
+            .map(|factor| (factor / self.temperature) as f32);
         let scaled: Vec<f32> = scaled.collect();
-        let found = self.pass.log_probs(&self.packed.taken, &scaled, top);
+        let found = self.pass.log_probs(&self.laid.taken, &scaled, top);
         self.log_prob = wide(&found);
         &self.log_prob
     }
@@ -119,7 +132,7 @@ pub(crate) struct Gradient {
 }
 
 impl Gradient {
-    fn add(&mut self, part: Part, slopes: &Slopes, weight: f64) {
+    fn add(&mut self, part: Part<'_>, slopes: &Slopes, weight: f64) {
         let of = part.backward(slopes, weight);
         self.of = if self.of.is_empty() {
             of
@@ -135,15 +148,15 @@ impl Descent<'_> {
     /// asked for each part alone.
     pub(crate) fn separable(
         &self,
-        mut slopes: impl FnMut(&mut Part) -> Result<Slopes, ShapeError>,
-    ) -> Result<Gradient, ShapeError> {
-        let whole = Extent::of(&self.pack(&self.groups));
+        mut slopes: impl FnMut(&mut Part<'_>) -> Result<Slopes, DescentError>,
+    ) -> Result<Gradient, DescentError> {
+        let whole = Extent::of(&self.lay_out(&self.groups));
         let mut gradient = Gradient::default();
         for groups in self.parts() {
             let mut part = self.part(&groups)?;
-            let share = Extent::of(&part.packed).share_of(whole, self.aggregation);
+            let share = Extent::of(&part.laid).share_of(whole, self.aggregation);
             let mut found = slopes(&mut part)?;
-            self.regularise(&mut found, &part.packed, &part.log_prob)?;
+            self.regularise(&mut found, &part.laid, &part.log_prob)?;
             gradient.loss += share * found.loss;
             gradient.clip_fraction += share * found.clip_fraction;
             gradient.add(part, &found, share);
@@ -155,37 +168,37 @@ impl Descent<'_> {
     pub(crate) fn coupled(
         &self,
         slopes: impl FnOnce(Batch<'_>) -> Slopes,
-    ) -> Result<Gradient, ShapeError> {
+    ) -> Result<Gradient, DescentError> {
         let parts = self.parts();
         let mut gradient = Gradient::default();
         if let [groups] = &parts[..] {
             let mut part = self.part(groups)?;
             let mut found = slopes(part.batch()?);
-            self.regularise(&mut found, &part.packed, &part.log_prob)?;
+            self.regularise(&mut found, &part.laid, &part.log_prob)?;
             (gradient.loss, gradient.clip_fraction) = (found.loss, found.clip_fraction);
             gradient.add(part, &found, 1.0);
             return Ok(gradient);
         }
         // First all log-probabilities, then the parts again with their slopes.
-        let packed = self.pack(&self.groups);
-        let (old, advantage) = self.told(&self.groups, &packed)?;
-        let mut log_prob = Vec::with_capacity(packed.taken.len());
+        let laid = self.lay_out(&self.groups);
+        let (old, advantage) = self.told(&self.groups, &laid)?;
+        let mut log_prob = Vec::with_capacity(laid.taken.len());
         for groups in &parts {
-            log_prob.extend(self.log_probs_under(self.policy, &self.pack(groups)));
+            log_prob.extend(self.log_probs_under(self.policy, &self.lay_out(groups))?);
         }
         let tokens = Tokens {
             log_prob: &log_prob,
             old_log_prob: if self.on_policy() { &log_prob } else { &old },
             advantage: &advantage,
         };
-        let mut found = slopes(Batch::new(packed.lengths(), tokens)?);
-        self.regularise(&mut found, &packed, &log_prob)?;
+        let mut found = slopes(Batch::new(laid.lengths(), tokens)?);
+        self.regularise(&mut found, &laid, &log_prob)?;
         (gradient.loss, gradient.clip_fraction) = (found.loss, found.clip_fraction);
         let mut first = 0;
         for groups in &parts {
             let mut part = self.part(groups)?;
             part.batch()?;
-            let range = first..first + part.packed.taken.len();
+            let range = first..first + part.laid.taken.len();
             first = range.end;
             let own = Slopes {
                 log_prob: found.log_prob[range].to_vec(),
@@ -200,8 +213,8 @@ impl Descent<'_> {
         self.groups.len() == self.rollout.groups.len()
     }
 
-    fn pack(&self, groups: &Range<usize>) -> Packed {
-        Packed::new(&self.rollout.groups[groups.clone()])
+    fn lay_out(&self, groups: &Range<usize>) -> Sequences {
+        Sequences::new(&self.rollout.groups[groups.clone()])
     }
 
     /// The groups in runs of at most `micro_batch` answers, but at least a group each.
@@ -214,12 +227,12 @@ impl Descent<'_> {
         split(self.groups.clone(), parts.min(self.groups.len()))
     }
 
-    fn part(&self, groups: &Range<usize>) -> Result<Part, ShapeError> {
-        let packed = self.pack(groups);
-        let (old_log_prob, advantage) = self.told(groups, &packed)?;
-        let pass = self.policy.forward(&packed.tokens, &packed.segments, &packed.rows);
+    fn part(&self, groups: &Range<usize>) -> Result<Part<'_>, DescentError> {
+        let laid = self.lay_out(groups);
+        let (old_log_prob, advantage) = self.told(groups, &laid)?;
+        let pass = self.policy.forward(&laid.packed(self.policy.config())?);
         Ok(Part {
-            packed,
+            laid,
             pass,
             temperature: self.temperature,
             on_policy: self.on_policy(),
@@ -233,43 +246,46 @@ impl Descent<'_> {
     fn told(
         &self,
         groups: &Range<usize>,
-        packed: &Packed,
-    ) -> Result<(Vec<f64>, Vec<f64>), ShapeError> {
+        laid: &Sequences,
+    ) -> Result<(Vec<f64>, Vec<f64>), DescentError> {
         let answers = self.rollout.groups[groups.clone()]
             .iter()
             .flat_map(|group| &group.answers);
         let old = answers.flat_map(|answer| wide(&answer.response.log_probs));
         let advantages = &self.advantages[self.rollout.answers_of(groups)];
-        Ok((old.collect(), packed.lengths().spread(advantages)?))
+        Ok((old.collect(), laid.lengths().spread(advantages)?))
     }
 
-    fn log_probs_under(&self, policy: &Policy, packed: &Packed) -> Vec<f64> {
-        let factors = vec![(1.0 / self.temperature) as f32; packed.taken.len()];
-        let seen = policy.evaluate(
-            &packed.tokens,
-            &packed.segments,
-            &packed.rows,
-            &packed.taken,
-            &factors,
-        );
-        wide(&seen.log_probs)
+    fn log_probs_under(&self, policy: &Policy, laid: &Sequences) -> Result<Vec<f64>, DescentError> {
+        let factors = vec![(1.0 / self.temperature) as f32; laid.taken.len()];
+        let packed = laid.packed(policy.config())?;
+        Ok(wide(
+            &policy
+                .evaluate(&packed, &laid.taken, &factors, None)
+                .log_probs,
+        ))
     }
 
     /// Adds the divergence from the starting policy (k3) to a loss.
     fn regularise(
         &self,
         slopes: &mut Slopes,
-        packed: &Packed,
+        laid: &Sequences,
         log_prob: &[f64],
-    ) -> Result<(), ShapeError> {
+    ) -> Result<(), DescentError> {
         if self.kl_coefficient == 0.0 {
             return Ok(());
         }
-        let reference = self.log_probs_under(self.start, packed);
+        let reference = self.log_probs_under(self.start, laid)?;
         let mut gradient = Vec::new();
-        let lengths = packed.lengths();
-        let divergence =
-            Kl::K3.evaluate(lengths, log_prob, &reference, self.aggregation, &mut gradient)?;
+        let lengths = laid.lengths();
+        let divergence = Kl::K3.evaluate(
+            lengths,
+            log_prob,
+            &reference,
+            self.aggregation,
+            &mut gradient,
+        )?;
         slopes.loss += self.kl_coefficient * divergence;
         for (slope, more) in slopes.log_prob.iter_mut().zip(gradient) {
             *slope += self.kl_coefficient * more;
@@ -286,10 +302,10 @@ struct Extent {
 }
 
 impl Extent {
-    fn of(packed: &Packed) -> Self {
+    fn of(laid: &Sequences) -> Self {
         Self {
-            tokens: packed.taken.len() as f64,
-            answers: packed.lengths.len() as f64,
+            tokens: laid.taken.len() as f64,
+            answers: laid.lengths.len() as f64,
         }
     }
 

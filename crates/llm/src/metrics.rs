@@ -70,7 +70,10 @@ impl Sampled {
                 drawn: group.answers.len() as u64,
                 right: right as u64,
             });
-            group.answers.iter().for_each(|answer| self.add_answer(answer));
+            group
+                .answers
+                .iter()
+                .for_each(|answer| self.add_answer(answer));
         }
     }
 

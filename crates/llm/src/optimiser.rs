@@ -1,9 +1,9 @@
 //! AdamW over a policy's parameters, with the gradient's norm clipped.
 
+use crate::model::Policy;
 use burn::tensor::{Device, Tensor, TensorData};
 use era_harness::TrainError;
 use era_harness::run::{Array, Checkpoint};
-use crate::model::Policy;
 use era_nn::{AdamConfig, ops, square_sum};
 
 /// AdamW between two steps.
@@ -55,8 +55,8 @@ impl AdamW {
         norm
     }
 
-    pub(crate) fn save(&self, names: &[String], checkpoint: &mut Checkpoint) {
-        for (name, (first, second)) in names.iter().zip(&self.moments) {
+    pub(crate) fn save(&self, policy: &Policy, checkpoint: &mut Checkpoint) {
+        for (name, (first, second)) in names(policy).iter().zip(&self.moments) {
             save(first, format!("adam.first.{name}"), checkpoint);
             save(second, format!("adam.second.{name}"), checkpoint);
         }
@@ -66,10 +66,10 @@ impl AdamW {
 
     pub(crate) fn restore(
         &mut self,
-        names: &[String],
+        policy: &Policy,
         checkpoint: &Checkpoint,
     ) -> Result<(), TrainError> {
-        for (name, (first, second)) in names.iter().zip(&mut self.moments) {
+        for (name, (first, second)) in names(policy).iter().zip(&mut self.moments) {
             *first = restored(first, &format!("adam.first.{name}"), checkpoint)?;
             *second = restored(second, &format!("adam.second.{name}"), checkpoint)?;
         }
@@ -77,14 +77,22 @@ impl AdamW {
         let Some(Array::U64(_, steps)) = steps else {
             return Err(missing("adam.steps"));
         };
-        self.steps = steps.first().copied().ok_or_else(|| missing("adam.steps"))?;
+        self.steps = steps
+            .first()
+            .copied()
+            .ok_or_else(|| missing("adam.steps"))?;
         Ok(())
     }
 }
 
+fn names(policy: &Policy) -> Vec<String> {
+    let parameters = policy.config().parameters().into_iter();
+    parameters.map(|(name, _)| name).collect()
+}
+
 /// Puts a policy into a checkpoint.
 pub(crate) fn save_policy(policy: &Policy, checkpoint: &mut Checkpoint) {
-    for (name, parameter) in policy.names().iter().zip(policy.parameters()) {
+    for (name, parameter) in names(policy).iter().zip(&policy.parameters) {
         save(parameter, format!("policy.{name}"), checkpoint);
     }
 }
@@ -94,8 +102,8 @@ pub(crate) fn restore_policy(
     policy: &mut Policy,
     checkpoint: &Checkpoint,
 ) -> Result<(), TrainError> {
-    let names = policy.names();
-    for (name, parameter) in names.iter().zip(policy.parameters_mut()) {
+    let names = names(policy);
+    for (name, parameter) in names.iter().zip(&mut policy.parameters) {
         *parameter = restored(parameter, &format!("policy.{name}"), checkpoint)?;
     }
     Ok(())
@@ -104,7 +112,11 @@ pub(crate) fn restore_policy(
 /// Puts a tensor into a checkpoint.
 fn save(tensor: &Tensor<3>, name: String, checkpoint: &mut Checkpoint) {
     let shape = tensor.dims().to_vec();
-    let values = tensor.clone().into_data().try_into_vec().unwrap_or_default();
+    let values = tensor
+        .clone()
+        .into_data()
+        .try_into_vec()
+        .unwrap_or_default();
     checkpoint.arrays.insert(name, Array::F32(shape, values));
 }
 

@@ -6,8 +6,8 @@ use era_harness::{Cell, Cost, ParamError, TrainError};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Aggregation;
-use crate::sample::Sampling;
 use crate::methods::sft::SftParams;
+use crate::sample::Sampling;
 use crate::tasks::{self, Difficulty};
 
 /// How the tokens' losses become one.
@@ -257,6 +257,11 @@ impl Common {
         ResponseEra::new(config).map_err(|error| TrainError::Other(error.to_string()))
     }
 
+    /// How the tokens' losses become one.
+    pub(crate) fn aggregation(&self) -> Aggregation {
+        self.reduction.into()
+    }
+
     /// How answers are sampled to be learnt from.
     pub(crate) fn sampling(&self, stop: Vec<u32>) -> Sampling {
         Sampling {
@@ -280,11 +285,7 @@ impl Common {
     /// What a run is expected to cost, at the rates that the small policy and SmolLM2 reach on one core with AVX-512.
     pub(crate) fn cost(&self, task: &str) -> Cost {
         let symbols = tasks::find(task).is_none_or(tasks::TaskInfo::symbols);
-        let size = if symbols {
-            self.start().size()
-        } else {
-            1.35e8
-        };
+        let size = if symbols { self.start().size() } else { 1.35e8 };
         // Tokens that one core generates in a second, and trains on.
         let (sampled, trained) = (4e10 / size, 1.5e10 / size);
         let length = self.max_tokens as f64;

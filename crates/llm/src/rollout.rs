@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use era_nn::transformer::Segment;
-use era_problems::Problem;
-
 use crate::advantage::{Groups, Scale};
 use crate::batch::{Lengths, ShapeError};
+use crate::model::{Config, ConfigError, Packed, Segment};
 use crate::sample::Response;
 
 /// What a right answer earns, and what a wrong one: ±1 in the paper's scripts (`math_dapo`).
@@ -28,7 +26,6 @@ impl Answer {
 /// A prompt with its answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    pub(crate) problem: Problem,
     pub(crate) prompt: Vec<u32>,
     pub(crate) answers: Vec<Answer>,
 }
@@ -70,7 +67,12 @@ impl Rollout {
 
     /// Where the answers of some groups lie among all.
     pub(crate) fn answers_of(&self, groups: &Range<usize>) -> Range<usize> {
-        let count = |groups: &[Group]| groups.iter().map(|group| group.answers.len()).sum::<usize>();
+        let count = |groups: &[Group]| {
+            groups
+                .iter()
+                .map(|group| group.answers.len())
+                .sum::<usize>()
+        };
         let first = count(&self.groups[..groups.start]);
         first..first + count(&self.groups[groups.clone()])
     }
@@ -92,7 +94,7 @@ pub(crate) fn split(range: Range<usize>, parts: usize) -> Vec<Range<usize>> {
 
 /// Groups laid out for the transformer: each prompt once, then its answers, without padding.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Packed {
+pub(crate) struct Sequences {
     /// What the transformer reads: prompts, and answers without their last token, which nothing follows.
     pub(crate) tokens: Vec<u32>,
     pub(crate) segments: Vec<Segment>,
@@ -104,29 +106,37 @@ pub(crate) struct Packed {
     pub(crate) lengths: Vec<usize>,
 }
 
-impl Packed {
+impl Sequences {
     /// Lays out `groups`.
     pub(crate) fn new(groups: &[Group]) -> Self {
-        let mut packed = Self::default();
+        let mut laid = Self::default();
         for group in groups {
-            let prompt = packed.segment(&group.prompt, None);
-            let last = packed.tokens.len() - 1;
+            let prompt = laid.segment(&group.prompt, None);
+            let last = laid.tokens.len() - 1;
             for answer in &group.answers {
                 let tokens = &answer.response.tokens;
-                packed.lengths.push(tokens.len());
-                packed.taken.extend(tokens);
+                laid.lengths.push(tokens.len());
+                laid.taken.extend(tokens);
                 let Some((_, read)) = tokens.split_last() else {
                     continue;
                 };
-                packed.rows.push(last);
-                let start = packed.tokens.len();
-                packed.rows.extend(start..start + read.len());
+                laid.rows.push(last);
+                let start = laid.tokens.len();
+                laid.rows.extend(start..start + read.len());
                 if !read.is_empty() {
-                    packed.segment(read, Some(prompt));
+                    laid.segment(read, Some(prompt));
                 }
             }
         }
-        packed
+        laid
+    }
+
+    /// As the transformer takes them.
+    ///
+    /// # Errors
+    /// A token is not one of the model's.
+    pub(crate) fn packed(&self, config: &Config) -> Result<Packed, ConfigError> {
+        Packed::new(config, &self.tokens, self.segments.clone(), &self.rows)
     }
 
     fn segment(&mut self, tokens: &[u32], prefix: Option<usize>) -> usize {
@@ -146,8 +156,6 @@ impl Packed {
 
 #[cfg(test)]
 mod tests {
-    use era_problems::Answer as Expected;
-
     use super::*;
 
     fn group(answers: &[(&[u32], bool)]) -> Group {
@@ -161,12 +169,6 @@ mod tests {
             right: *right,
         };
         Group {
-            problem: Problem {
-                id: String::new(),
-                prompt: String::new(),
-                answer: Expected::Integer(0),
-                solution: String::new(),
-            },
             prompt: vec![1, 2, 3],
             answers: answers.iter().map(answer).collect(),
         }
@@ -178,12 +180,12 @@ mod tests {
             group(&[(&[7, 8, 9], true), (&[5], false)]),
             group(&[(&[], false), (&[4, 6], true)]),
         ];
-        let packed = Packed::new(&groups);
-        assert_eq!(packed.tokens, [1, 2, 3, 7, 8, 1, 2, 3, 4]);
-        assert_eq!(packed.taken, [7, 8, 9, 5, 4, 6]);
-        assert_eq!(packed.rows, [2, 3, 4, 2, 7, 8]);
-        assert_eq!(packed.lengths, [3, 1, 0, 2]);
-        let segments: Vec<_> = packed
+        let laid = Sequences::new(&groups);
+        assert_eq!(laid.tokens, [1, 2, 3, 7, 8, 1, 2, 3, 4]);
+        assert_eq!(laid.taken, [7, 8, 9, 5, 4, 6]);
+        assert_eq!(laid.rows, [2, 3, 4, 2, 7, 8]);
+        assert_eq!(laid.lengths, [3, 1, 0, 2]);
+        let segments: Vec<_> = laid
             .segments
             .iter()
             .map(|segment| (segment.start, segment.len, segment.prefix))

@@ -14,18 +14,19 @@ use crate::tasks::TaskInfo;
 use crate::text::Text;
 
 /// The part that `cargo xtask setup` fetches for tasks in words.
-pub const SMOLLM2: &str = "smollm2";
+pub(crate) const SMOLLM2: &str = "smollm2";
 
 /// SHA-256 of SmolLM2-135M-Instruct.Q4_1.gguf.
-pub const SMOLLM2_SHA256: &str = crate::model::gguf::SMOLLM2_SHA256;
+pub(crate) const SMOLLM2_SHA256: &str =
+    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
 
 /// The folder with data that the user brings: the environment variable `ERA_DATA_DIR`, else `data` in the working directory.
-pub fn data_folder() -> PathBuf {
+pub(crate) fn data_folder() -> PathBuf {
     std::env::var_os("ERA_DATA_DIR").map_or_else(|| PathBuf::from("data"), PathBuf::from)
 }
 
 /// Where SmolLM2 lies.
-pub fn smollm2() -> PathBuf {
+pub(crate) fn smollm2() -> PathBuf {
     data_folder().join("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 }
 
@@ -61,7 +62,8 @@ pub(crate) fn open(
     let refused = |error: ModelError| TrainError::Other(error.to_string());
     if let Some(required) = required(cell, task, params) {
         let bytes = run.left_by(&required)?;
-        let weights = Weights::from_bytes(&bytes).map_err(refused)?;
+        let from = PathBuf::from(required.id().to_string());
+        let weights = Weights::from_bytes(&bytes, &from).map_err(refused)?;
         return Ok((weights, Text::Digits));
     }
     let file = Gguf::open(&smollm2()).map_err(refused)?;

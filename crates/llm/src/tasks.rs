@@ -152,7 +152,11 @@ impl TaskInfo {
         }
         // The set's own fields say which names it knows.
         let mut fields = serde_json::Map::from_iter([("set".to_owned(), self.name.into())]);
-        fields.extend(given.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())));
+        fields.extend(
+            given
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).into())),
+        );
         let set: Set = serde_json::from_value(fields.into()).map_err(|error| error.to_string())?;
         set.check().map_err(|error| error.to_string())?;
         Ok(Some(set))

@@ -11,13 +11,13 @@ use era_harness::{Cell, TrainError};
 use era_problems::{Problem, Split};
 use rand_chacha::ChaCha8Rng;
 
-use crate::batch::{Aggregation, ShapeError};
-use crate::descent::{Descent, Gradient, wide};
+use crate::batch::Aggregation;
+use crate::descent::{Descent, DescentError, Gradient, wide};
 use crate::metrics::{Clock, Sampled};
-use crate::model::{Policy, Weights};
+use crate::model::{ConfigError, Policy, Weights};
 use crate::optimiser::{self, AdamW, missing};
-use crate::params::Common;
-use crate::rollout::{Answer, Group, Packed, Rollout};
+use crate::params::{Common, refused};
+use crate::rollout::{Answer, Group, Rollout, Sequences};
 use crate::sample::{Generator, Request, Response, Sampling};
 use crate::start;
 use crate::tasks::{self, Source};
@@ -79,8 +79,8 @@ impl Training {
             let source = task.open(params.difficulty(), split, seed);
             source.map_err(TrainError::Other)
         };
-        let policy =
-            Policy::from_weights(&weights, &Device::flex()).checkpointing(params.checkpointing);
+        let mut policy = Policy::from_weights(&weights, &Device::flex());
+        policy.checkpointing = params.checkpointing;
         drop(weights);
         let mut training = Self {
             era: params.thresholds()?,
@@ -88,7 +88,7 @@ impl Training {
             params,
             streams: run.streams(),
             text,
-            adam: AdamW::new(policy.parameters()),
+            adam: AdamW::new(&policy.parameters),
             start: policy.clone(),
             policy,
             generator: Generator::default(),
@@ -135,7 +135,11 @@ impl Training {
         for _ in 0..rounds {
             let groups = self.sample_prompts(&weights)?;
             seen.add(&groups);
-            kept.extend(groups.into_iter().filter(|group| !dynamic || group.teaches()));
+            kept.extend(
+                groups
+                    .into_iter()
+                    .filter(|group| !dynamic || group.teaches()),
+            );
             if kept.len() >= wanted {
                 break;
             }
@@ -181,7 +185,7 @@ impl Training {
         batch: Range<usize>,
         advantages: &[f64],
         aggregation: Aggregation,
-        gradient: impl FnOnce(&Descent<'_>) -> Result<Gradient, ShapeError>,
+        gradient: impl FnOnce(&Descent<'_>) -> Result<Gradient, DescentError>,
     ) -> Result<(), TrainError> {
         let since = Instant::now();
         let learnt = tokens(&rollout.groups[batch.clone()]);
@@ -203,10 +207,11 @@ impl Training {
                 step: self.step,
             });
         }
+        let rate = self.learning_rate();
         let norm = self.adam.step(
-            self.policy.parameters_mut(),
+            &mut self.policy.parameters,
             found.of,
-            self.learning_rate(),
+            rate,
             self.params.weight_decay,
             self.params.gradient_clip,
         );
@@ -269,7 +274,8 @@ impl Training {
         let mut seen = Sampled::new(self.era);
         seen.add(&groups);
         run.log(self.step, &seen.evaluation())?;
-        run.log(self.step, &[("eval/kl_start", self.divergence(&groups))])?;
+        let divergence = self.divergence(&groups).map_err(refused)?;
+        run.log(self.step, &[("eval/kl_start", divergence)])?;
         if let Some(threshold) = self.threshold {
             run.log(self.step, &[("eval/entropy_low", threshold)])?;
         }
@@ -279,9 +285,9 @@ impl Training {
 
     /// Mean of log π - log π_start over the tokens of some answers: the plain estimate of KL(π, π_start), in nats a token. It can be
     /// negative, and is that of the evaluation's temperature.
-    fn divergence(&self, groups: &[Group]) -> f64 {
+    fn divergence(&self, groups: &[Group]) -> Result<f64, ConfigError> {
         if self.step == 0 {
-            return 0.0;
+            return Ok(0.0);
         }
         // The first answers of each problem, so that all problems take part.
         let each = (COMPARED / groups.len().max(1)).max(1);
@@ -293,21 +299,16 @@ impl Training {
                 ..group.clone()
             })
             .collect();
-        let packed = Packed::new(&part);
+        let laid = Sequences::new(&part);
+        let packed = laid.packed(self.policy.config())?;
         let temperature = self.params.eval_temperature.max(f64::MIN_POSITIVE);
-        let factors = vec![(1.0 / temperature) as f32; packed.taken.len()];
+        let factors = vec![(1.0 / temperature) as f32; laid.taken.len()];
         let mean = |policy: &Policy| {
-            let seen = policy.evaluate(
-                &packed.tokens,
-                &packed.segments,
-                &packed.rows,
-                &packed.taken,
-                &factors,
-            );
+            let seen = policy.evaluate(&packed, &laid.taken, &factors, None);
             let log_probs = wide(&seen.log_probs);
             log_probs.iter().sum::<f64>() / log_probs.len().max(1) as f64
         };
-        mean(&self.policy) - mean(&self.start)
+        Ok(mean(&self.policy) - mean(&self.start))
     }
 
     fn save(&self) -> Checkpoint {
@@ -316,17 +317,19 @@ impl Training {
             ..Checkpoint::default()
         };
         optimiser::save_policy(&self.policy, &mut checkpoint);
-        self.adam.save(&self.policy.names(), &mut checkpoint);
+        self.adam.save(&self.policy, &mut checkpoint);
         let drawn = Array::U64(vec![1], vec![self.drawn]);
         let entropy = Array::F64(vec![1], vec![self.start_entropy]);
         checkpoint.arrays.insert("drawn".to_owned(), drawn);
-        checkpoint.arrays.insert("start.entropy".to_owned(), entropy);
+        checkpoint
+            .arrays
+            .insert("start.entropy".to_owned(), entropy);
         checkpoint
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         optimiser::restore_policy(&mut self.policy, checkpoint)?;
-        self.adam.restore(&self.policy.names(), checkpoint)?;
+        self.adam.restore(&self.policy, checkpoint)?;
         self.step = checkpoint.step;
         match (
             checkpoint.arrays.get("drawn"),
@@ -390,7 +393,6 @@ impl Ask<'_> {
             };
             Group {
                 answers: responses.into_iter().map(grade).collect(),
-                problem,
                 prompt,
             }
         });
@@ -414,8 +416,4 @@ fn right(text: &Text, problem: &Problem, response: &Response) -> bool {
 fn tokens(groups: &[Group]) -> usize {
     let answers = groups.iter().flat_map(|group| &group.answers);
     answers.map(|answer| answer.response.tokens.len()).sum()
-}
-
-fn refused(error: impl std::error::Error) -> TrainError {
-    TrainError::Other(error.to_string())
 }

@@ -79,7 +79,12 @@ fn train(method: &dyn Method, cell: &Cell, dir: &Path, checkpoint_every: u64) ->
 
 fn lines(name: &str, more: serde_json::Value) -> String {
     let dir = tempfile::tempdir().expect("a folder");
-    train(method(name), &cell(method(name), more), dir.path(), u64::MAX)
+    train(
+        method(name),
+        &cell(method(name), more),
+        dir.path(),
+        u64::MAX,
+    )
 }
 
 fn methods() -> Vec<&'static dyn Method> {
@@ -127,11 +132,17 @@ fn a_request_to_stop_ends_the_run_with_a_checkpoint() {
 #[test]
 fn a_policy_that_breaks_fails_the_run() {
     let method = method("grpo");
-    let cell = cell(method, serde_json::json!({"learning_rate": 1e30, "gradient_clip": 1e30}));
+    let cell = cell(
+        method,
+        serde_json::json!({"learning_rate": 1e30, "gradient_clip": 1e30}),
+    );
     let dir = tempfile::tempdir().expect("a folder");
     let ended = method.train(&cell, &mut run(dir.path(), &cell, u64::MAX, &Stop::new()));
     assert!(
-        matches!(ended, Err(TrainError::Diverged { .. } | TrainError::Other(_))),
+        matches!(
+            ended,
+            Err(TrainError::Diverged { .. } | TrainError::Other(_))
+        ),
         "{ended:?}"
     );
 }
@@ -140,29 +151,72 @@ fn a_policy_that_breaks_fails_the_run() {
 fn a_start_that_is_not_there_is_told() {
     let method = method("grpo");
     let cell = cell(method, serde_json::json!({}));
-    let (dir, empty) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (dir, empty) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
     let mut run = run_in(dir.path(), &cell, u64::MAX, &Stop::new(), empty.path());
-    let said = method.train(&cell, &mut run).expect_err("nothing to start from");
-    assert!(said.to_string().contains("is not there: `reproduce` makes"), "{said}");
+    let said = method
+        .train(&cell, &mut run)
+        .expect_err("nothing to start from");
+    assert!(
+        said.to_string().contains("is not there: `reproduce` makes"),
+        "{said}"
+    );
 }
 
 #[test]
 fn parameters_out_of_range_are_refused_by_name() {
     let cases = [
-        ("grpo", serde_json::json!({"group": 1}), "`group` must be at least 2"),
-        ("grpo", serde_json::json!({"entropy_low": 3.5}), "`entropy_high` must be above entropy_low"),
+        (
+            "grpo",
+            serde_json::json!({"group": 1}),
+            "`group` must be at least 2",
+        ),
+        (
+            "grpo",
+            serde_json::json!({"entropy_low": 3.5}),
+            "`entropy_high` must be above entropy_low",
+        ),
         ("grpo", serde_json::json!({"terms": 99}), "terms"),
-        ("grpo", serde_json::json!({"modulus": 7}), "unknown field `modulus`"),
-        ("grpo", serde_json::json!({"start_heads": 3}), "`start_heads` must share the width of 128 evenly"),
+        (
+            "grpo",
+            serde_json::json!({"modulus": 7}),
+            "unknown field `modulus`",
+        ),
+        (
+            "grpo",
+            serde_json::json!({"start_heads": 3}),
+            "`start_heads` must share the width of 128 evenly",
+        ),
         ("grpo-era", serde_json::json!({"k": 0.5}), "`k`"),
-        ("grpo-era", serde_json::json!({"fidelity": "exact"}), "`fidelity`"),
-        ("kl-cov", serde_json::json!({"mini_batches": 1}), "`mini_batches` must be at least 2"),
-        ("clip-cov", serde_json::json!({"cov_lower": 6}), "`cov_upper`"),
-        ("sft", serde_json::json!({"target_accuracy": 1.5}), "`target_accuracy` must lie between 0 and 1"),
+        (
+            "grpo-era",
+            serde_json::json!({"fidelity": "exact"}),
+            "`fidelity`",
+        ),
+        (
+            "kl-cov",
+            serde_json::json!({"mini_batches": 1}),
+            "`mini_batches` must be at least 2",
+        ),
+        (
+            "clip-cov",
+            serde_json::json!({"cov_lower": 6}),
+            "`cov_upper`",
+        ),
+        (
+            "sft",
+            serde_json::json!({"target_accuracy": 1.5}),
+            "`target_accuracy` must lie between 0 and 1",
+        ),
     ];
     for (name, given, expected) in cases {
         let given: Params = serde_json::from_value(given).expect("an object");
-        let text = method(name).resolve(TASK, &given).expect_err("refused").to_string();
+        let text = method(name)
+            .resolve(TASK, &given)
+            .expect_err("refused")
+            .to_string();
         assert!(text.contains(expected), "{name}: {text}");
     }
     assert!(method("sft").supports("chain-sum-words").is_err());
@@ -173,11 +227,24 @@ fn parameters_out_of_range_are_refused_by_name() {
 fn without_their_strength_methods_are_grpo() {
     let plain = lines("grpo", serde_json::json!({}));
     assert!(lines("grpo-era", serde_json::json!({"k": 1})) == plain);
-    assert!(lines("grpo-entropy-bonus", serde_json::json!({"entropy_coefficient": 0})) == plain);
+    assert!(
+        lines(
+            "grpo-entropy-bonus",
+            serde_json::json!({"entropy_coefficient": 0})
+        ) == plain
+    );
     assert!(lines("grpo-clip-higher", serde_json::json!({"mini_batches": 1})) == plain);
-    let steps = lines("grpo", serde_json::json!({"mini_batches": 2, "clip_low": 1, "clip_high": 1e9, "clip_c": 1e9}));
+    let steps = lines(
+        "grpo",
+        serde_json::json!({"mini_batches": 2, "clip_low": 1, "clip_high": 1e9, "clip_c": 1e9}),
+    );
     assert!(steps != plain);
-    assert!(lines("kl-cov", serde_json::json!({"mini_batches": 2, "kl_cov_share": 0})) == steps);
+    assert!(
+        lines(
+            "kl-cov",
+            serde_json::json!({"mini_batches": 2, "kl_cov_share": 0})
+        ) == steps
+    );
 }
 
 /// Parts of a batch change the last bits alone.
@@ -187,7 +254,10 @@ fn a_batch_in_parts_is_the_batch() {
         ("grpo", serde_json::json!({"updates": 1})),
         ("grpo-era", serde_json::json!({"updates": 1})),
         ("gspo", serde_json::json!({"updates": 1, "mini_batches": 2})),
-        ("clip-cov", serde_json::json!({"updates": 1, "mini_batches": 2, "cov_lower": 0})),
+        (
+            "clip-cov",
+            serde_json::json!({"updates": 1, "mini_batches": 2, "cov_lower": 0}),
+        ),
     ] {
         let mut parts = more.clone();
         parts["micro_batch"] = 4.into();
@@ -197,7 +267,10 @@ fn a_batch_in_parts_is_the_batch() {
         for ((metric, whole), (_, part)) in whole.iter().zip(&parts) {
             if metric.starts_with("train/") {
                 let error = (whole - part).abs();
-                assert!(error <= 1e-5 * whole.abs().max(1e-3), "{name}: {metric} {part} for {whole}");
+                assert!(
+                    error <= 1e-5 * whole.abs().max(1e-3),
+                    "{name}: {metric} {part} for {whole}"
+                );
             }
         }
     }
@@ -208,8 +281,17 @@ fn an_evaluation_records_what_the_report_reads() {
     let metrics = metrics(method("grpo-era"), serde_json::json!({}));
     // The start, the third update and the last.
     for name in [
-        "eval/accuracy", "eval/entropy", "eval/response_entropy", "eval/low_share", "eval/high_share", "eval/length", "eval/stopped",
-        "eval/kl_start", "eval/pass@1", "eval/pass@4", "eval/entropy_low",
+        "eval/accuracy",
+        "eval/entropy",
+        "eval/response_entropy",
+        "eval/low_share",
+        "eval/high_share",
+        "eval/length",
+        "eval/stopped",
+        "eval/kl_start",
+        "eval/pass@1",
+        "eval/pass@4",
+        "eval/entropy_low",
     ] {
         assert_eq!(metrics[name].len(), 3, "{name}");
     }

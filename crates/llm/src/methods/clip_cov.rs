@@ -9,9 +9,9 @@ use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
 
 use crate::covariance::ClipCov;
 use crate::descent::Slopes;
-use crate::surrogate::ClipRange;
 use crate::params::{self, parameters};
 use crate::start;
+use crate::surrogate::ClipRange;
 use crate::training::Training;
 
 parameters! {
@@ -88,7 +88,7 @@ impl Method for ClipCovMethod {
             share: params.clip_cov_share,
             lower: params.cov_lower,
             upper: params.cov_upper,
-            aggregation: params.reduction.into(),
+            aggregation: params.common().aggregation(),
         };
 
         while let Some(rollout) = training.rollout(run)? {

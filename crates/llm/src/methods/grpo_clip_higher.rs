@@ -8,9 +8,9 @@ use era_harness::run::Run;
 use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
 
 use crate::descent::Slopes;
-use crate::surrogate::{ClipRange, Surrogate};
 use crate::params::{self, parameters};
 use crate::start;
+use crate::surrogate::{ClipRange, Surrogate};
 use crate::training::Training;
 
 parameters! {
@@ -80,7 +80,7 @@ impl Method for GrpoClipHigher {
                 high: params.clip_high,
             },
             clip_c: params.clip_c,
-            aggregation: params.reduction.into(),
+            aggregation: params.common().aggregation(),
         };
 
         while let Some(rollout) = training.rollout(run)? {

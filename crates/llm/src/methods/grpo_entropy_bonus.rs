@@ -6,9 +6,9 @@ use era_harness::run::Run;
 use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
 
 use crate::descent::Slopes;
-use crate::surrogate::{ClipRange, Surrogate};
 use crate::params::{self, parameters};
 use crate::start;
+use crate::surrogate::{ClipRange, Surrogate};
 use crate::training::Training;
 
 parameters! {
@@ -29,7 +29,12 @@ parameters! {
 
 impl ParamSet for GrpoEntropyBonusParams {
     fn validate(&self, task: &str) -> Result<(), ParamError> {
-        params::between("entropy_coefficient", self.entropy_coefficient, 0.0, f64::MAX)?;
+        params::between(
+            "entropy_coefficient",
+            self.entropy_coefficient,
+            0.0,
+            f64::MAX,
+        )?;
         params::at_least("mini_batches", self.mini_batches as u64, 1)?;
         params::between("clip_low", self.clip_low, 0.0, 1.0)?;
         params::between("clip_high", self.clip_high, 0.0, f64::MAX)?;
@@ -81,7 +86,7 @@ impl Method for GrpoEntropyBonus {
                 high: params.clip_high,
             },
             clip_c: params.clip_c,
-            aggregation: params.reduction.into(),
+            aggregation: params.common().aggregation(),
         };
 
         while let Some(rollout) = training.rollout(run)? {

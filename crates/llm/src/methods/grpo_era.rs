@@ -14,9 +14,9 @@ use era::{Fidelity, ResponseEra, ResponseEraConfig, Scope};
 
 use crate::batch::{Batch, Tokens};
 use crate::descent::{Part, Slopes};
-use crate::surrogate::{ClipRange, Surrogate};
 use crate::params::{self, parameters};
 use crate::start;
+use crate::surrogate::{ClipRange, Surrogate};
 use crate::training::Training;
 
 /// How many of the largest logits the released code takes a log-probability over.
@@ -62,8 +62,9 @@ impl GrpoEraParams {
 }
 
 /// The factor on each token's logits, and its new advantage.
-fn scaled(era: &ResponseEra, part: &Part) -> (Vec<f64>, Vec<f64>) {
-    let (entropies, advantages) = (part.entropies(), part.advantage());
+fn scaled(era: &ResponseEra, part: &mut Part<'_>) -> (Vec<f64>, Vec<f64>) {
+    let entropies = part.entropies();
+    let advantages = part.advantage();
     let mut factors = vec![1.0; entropies.len()];
     let mut scaled = advantages.to_vec();
     for answer in part.lengths().ranges() {
@@ -123,7 +124,7 @@ impl Method for GrpoEra {
                 high: 1.0,
             },
             clip_c: 10.0,
-            aggregation: params.reduction.into(),
+            aggregation: params.common().aggregation(),
         };
 
         while let Some(rollout) = training.rollout(run)? {

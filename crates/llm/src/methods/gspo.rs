@@ -10,9 +10,9 @@ use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
 use crate::batch::Aggregation;
 use crate::descent::Slopes;
 use crate::gspo::Gspo;
-use crate::surrogate::ClipRange;
 use crate::params::{self, parameters};
 use crate::start;
+use crate::surrogate::ClipRange;
 use crate::training::Training;
 
 parameters! {

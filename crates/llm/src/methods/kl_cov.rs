@@ -75,7 +75,7 @@ impl Method for KlCovMethod {
         let loss = KlCov {
             share: params.kl_cov_share,
             coefficient: params.kl_cov_coefficient,
-            aggregation: params.reduction.into(),
+            aggregation: params.common().aggregation(),
         };
 
         while let Some(rollout) = training.rollout(run)? {

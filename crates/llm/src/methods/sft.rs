@@ -15,7 +15,7 @@ use crate::metrics::Sampled;
 use crate::model::{Config, Policy, Weights};
 use crate::optimiser::{self, AdamW};
 use crate::params::{self, above_zero, at_least, range, refused};
-use crate::rollout::{Answer, Group, Packed};
+use crate::rollout::{Answer, Group, Sequences};
 use crate::sample::{Generator, Response, Sampling};
 use crate::tasks::{self, Difficulty, Source, TaskInfo};
 use crate::text::Text;
@@ -126,7 +126,10 @@ impl SftParams {
         above_zero(&key("learning_rate"), self.learning_rate)?;
         params::between(&key("target_accuracy"), self.target_accuracy, 0.0, 1.0)?;
         if self.heads == 0 || !self.width.is_multiple_of(self.heads) {
-            let message = format!("must share the width of {} evenly, not {}", self.width, self.heads);
+            let message = format!(
+                "must share the width of {} evenly, not {}",
+                self.width, self.heads
+            );
             return Err(range(&key("heads"), message));
         }
         let checked = self.config().check();
@@ -169,7 +172,10 @@ impl SftParams {
     /// Number of parameters.
     pub(crate) fn size(&self) -> f64 {
         let sizes = self.config().parameters();
-        sizes.iter().map(|(_, [rows, columns])| (rows * columns) as f64).sum()
+        sizes
+            .iter()
+            .map(|(_, [rows, columns])| (rows * columns) as f64)
+            .sum()
     }
 }
 
@@ -267,11 +273,11 @@ impl<'a> Training<'a> {
         let streams = run.streams();
         let weights = Weights::init(params.config(), &mut streams.at("init", 0));
         let mut policy = Policy::from_weights(&weights.map_err(refused)?, &Device::flex());
-        let mut adam = AdamW::new(policy.parameters());
+        let mut adam = AdamW::new(&policy.parameters);
         let mut step = 0;
         if let Some(checkpoint) = run.resume()? {
             optimiser::restore_policy(&mut policy, &checkpoint)?;
-            adam.restore(&policy.names(), &checkpoint)?;
+            adam.restore(&policy, &checkpoint)?;
             step = checkpoint.step;
         }
         Ok(Self {
@@ -291,12 +297,11 @@ impl<'a> Training<'a> {
         let size = self.params.batch_size as u64;
         let first = self.step * size;
         let groups = (first..first + size).map(|index| solved(&self.train, index));
-        let packed = Packed::new(&groups.collect::<Result<Vec<Group>, TrainError>>()?);
-        let count = packed.taken.len();
-        let mut pass = self
-            .policy
-            .forward(&packed.tokens, &packed.segments, &packed.rows);
-        let log_probs = pass.log_probs(&packed.taken, &vec![1.0; count], None);
+        let laid = Sequences::new(&groups.collect::<Result<Vec<Group>, TrainError>>()?);
+        let count = laid.taken.len();
+        let packed = laid.packed(self.policy.config()).map_err(refused)?;
+        let mut pass = self.policy.forward(&packed);
+        let log_probs = pass.log_probs(&laid.taken, &vec![1.0; count], None);
         let loss = -log_probs.iter().copied().map(f64::from).sum::<f64>() / count as f64;
         if !loss.is_finite() {
             return Err(TrainError::Diverged {
@@ -309,7 +314,7 @@ impl<'a> Training<'a> {
         let risen = ((self.step + 1) as f64 / WARMUP as f64).min(1.0);
         let rate = self.params.learning_rate * risen;
         self.adam
-            .step(self.policy.parameters_mut(), gradients, rate, 0.0, CLIP);
+            .step(&mut self.policy.parameters, gradients, rate, 0.0, CLIP);
         Ok(loss)
     }
 
@@ -345,7 +350,7 @@ impl<'a> Training<'a> {
             ..Checkpoint::default()
         };
         optimiser::save_policy(&self.policy, &mut checkpoint);
-        self.adam.save(&self.policy.names(), &mut checkpoint);
+        self.adam.save(&self.policy, &mut checkpoint);
         checkpoint
     }
 }
@@ -363,7 +368,6 @@ fn solved(source: &Source, index: u64) -> Result<Group, TrainError> {
         stopped: true,
     };
     Ok(Group {
-        problem,
         prompt,
         answers: vec![Answer {
             response,
