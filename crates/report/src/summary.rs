@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 
 use crate::analysis::{Analysis, EntropyRow, NormalisedRow};
-use crate::domain::{Domain, ECE, NLL, TOP_FIVE};
+use crate::domain::{Domain, ECE, ENTROPY, NLL, PASS_AT_MOST, RESPONSE_ENTROPY, TOP_FIVE};
 use crate::number::Printed;
 
+/// Fewest columns that labels are given before the numbers behind them are folded.
+const SHORTEST_LABEL: usize = 16;
 /// Narrowest width that is laid out for; below it lines run over.
 const NARROWEST: usize = 40;
+/// Columns between two columns of a table.
+const GAP: usize = 2;
 /// Cells that are named before the rest is counted.
 const NAMED: usize = 8;
 
@@ -50,7 +54,11 @@ impl Summary {
             let table = match analysis.domain() {
                 Domain::Control => tasks(analysis),
                 Domain::Vision => classification(analysis),
+                Domain::Llm => language_models(analysis),
             };
+            if analysis.domain() == Domain::Vision {
+                summary.say(0, "top-1, top-5 and ECE in per cent, entropies in nats");
+            }
             summary.0.push(Block::Table(table));
             summary.over_all(analysis);
         }
@@ -181,11 +189,11 @@ fn classification(analysis: &Analysis<'_>) -> Vec<Line> {
     let heading = [
         "method",
         "runs",
-        "top-1 %",
+        "top-1",
         "95 % interval",
-        "top-5 %",
+        "top-5",
         "NLL",
-        "ECE %",
+        "ECE",
         "min H",
         "H0",
     ];
@@ -218,6 +226,39 @@ fn classification(analysis: &Analysis<'_>) -> Vec<Line> {
     lines
 }
 
+/// Every task of language models with a line for each method; the interval is that of accuracy.
+fn language_models(analysis: &Analysis<'_>) -> Vec<Line> {
+    let heading = [
+        "method",
+        "runs",
+        "accuracy %",
+        "95 % interval",
+        "pass@32 %",
+        "entropy",
+        "H_resp",
+    ];
+    let mut lines = vec![Line::Cells(heading.map(str::to_owned).to_vec())];
+    for task in analysis.scores() {
+        lines.push(Line::Heading(task.task.clone()));
+        for row in &task.rows {
+            let of = |measure| {
+                let row = analysis.result(measure, &task.task, &row.method);
+                value(row.and_then(|row| row.iqm.as_ref()))
+            };
+            lines.push(Line::Cells(vec![
+                row.method.clone(),
+                format!("{}/{}", row.scores.len(), row.planned),
+                value(row.iqm.as_ref()),
+                interval(row.iqm.as_ref()),
+                of(&PASS_AT_MOST),
+                of(&ENTROPY),
+                of(&RESPONSE_ENTROPY),
+            ]));
+        }
+    }
+    lines
+}
+
 fn value(printed: Option<&Printed>) -> String {
     printed.map_or("-".into(), |printed| printed.value.clone())
 }
@@ -229,50 +270,91 @@ fn interval(printed: Option<&Printed>) -> String {
     }
 }
 
-/// Columns as wide as their widest cell, two spaces apart, all but the first to the right. Where that is too wide, the
-/// last columns of each line go to another line under it.
+/// Columns as wide as their widest cell, [`GAP`] apart, all but the first to the right. Where that is too wide, labels that
+/// leave too little room stand on lines of their own; where that is not enough, the last columns of each line go to another
+/// line under it.
 fn push_table(text: &mut String, lines: &[Line], width: usize) {
-    const GAP: usize = 2;
-    let mut widths: Vec<usize> = Vec::new();
+    let widths = widths(lines, width);
+    let starts = starts(&widths, width);
     for line in lines {
-        if let Line::Cells(cells) = line {
-            widths.resize(widths.len().max(cells.len()), 0);
-            for (column, cell) in widths.iter_mut().zip(cells) {
-                *column = (*column).max(cell.chars().count());
-            }
+        match line {
+            Line::Heading(heading) => push_wrapped(text, heading, 0, width),
+            Line::Cells(cells) => push_cells(text, cells, &widths, &starts, width),
         }
     }
-    // Where each column starts, as (line, offset).
+}
+
+/// How wide each column is.
+fn widths(lines: &[Line], width: usize) -> Vec<usize> {
+    let cells = || {
+        lines.iter().filter_map(|line| match line {
+            Line::Cells(cells) => Some(cells),
+            Line::Heading(_) => None,
+        })
+    };
+    let mut widths: Vec<usize> = Vec::new();
+    for cells in cells() {
+        widths.resize(widths.len().max(cells.len()), 0);
+        for (column, cell) in widths.iter_mut().zip(cells) {
+            *column = (*column).max(cell.chars().count());
+        }
+    }
+    let Some((labels, numbers)) = widths.split_first_mut() else {
+        return widths;
+    };
+    let taken: usize = numbers.iter().map(|column| column + GAP).sum();
+    let beside = width.saturating_sub(taken + GAP);
+    let room = match beside {
+        SHORTEST_LABEL.. => beside,
+        _ => width - GAP,
+    };
+    if *labels > room {
+        let short = cells().filter_map(|cells| cells.first());
+        let short = short.map(|label| label.chars().count());
+        *labels = short.filter(|label| *label <= room).max().unwrap_or(0);
+    }
+    widths
+}
+
+/// Where each column starts, as (line, offset).
+fn starts(widths: &[usize], width: usize) -> Vec<(usize, usize)> {
     let mut starts = Vec::new();
     let (mut line, mut offset) = (0, GAP);
-    for column in &widths {
+    for column in widths {
         if offset + column > width && offset > 2 * GAP {
             (line, offset) = (line + 1, 2 * GAP);
         }
         starts.push((line, offset));
         offset += column + GAP;
     }
-    for line in lines {
-        match line {
-            Line::Heading(heading) => push_wrapped(text, heading, 0, width),
-            Line::Cells(cells) => {
-                let mut on = (0, String::new());
-                for (at, cell) in cells.iter().enumerate() {
-                    let ((line, offset), column) = (starts[at], widths[at]);
-                    if line != on.0 {
-                        let _ = writeln!(text, "{}", on.1.trim_end());
-                        on = (line, String::new());
-                    }
-                    let gap = offset.saturating_sub(on.1.chars().count());
-                    let _ = match at {
-                        0 => write!(on.1, "{:gap$}{cell:<column$}", ""),
-                        _ => write!(on.1, "{:gap$}{cell:>column$}", ""),
-                    };
-                }
-                let _ = writeln!(text, "{}", on.1.trim_end());
-            }
+    starts
+}
+
+fn push_cells(
+    text: &mut String,
+    cells: &[String],
+    widths: &[usize],
+    starts: &[(usize, usize)],
+    width: usize,
+) {
+    let mut on = (0, String::new());
+    for (at, cell) in cells.iter().enumerate() {
+        let ((line, offset), column) = (starts[at], widths[at]);
+        if at == 0 && cell.chars().count() > column {
+            push_wrapped(text, cell, offset, width);
+            continue;
         }
+        if line != on.0 {
+            let _ = writeln!(text, "{}", on.1.trim_end());
+            on = (line, String::new());
+        }
+        let gap = offset.saturating_sub(on.1.chars().count());
+        let _ = match at {
+            0 => write!(on.1, "{:gap$}{cell:<column$}", ""),
+            _ => write!(on.1, "{:gap$}{cell:>column$}", ""),
+        };
     }
+    let _ = writeln!(text, "{}", on.1.trim_end());
 }
 
 /// Words wrapped at `width`; lines after the first are two further in.
@@ -316,6 +398,26 @@ mod tests {
             laid_out(16),
             "  method  value\n    interval\n  a           1\n      [0, 2]\n"
         );
+    }
+
+    #[test]
+    fn a_label_that_is_too_long_stands_alone() {
+        let cells = |cells: &[&str]| Line::Cells(cells.iter().map(ToString::to_string).collect());
+        let lines = [
+            cells(&["method", "value"]),
+            cells(&["sixteen letters.", "1"]),
+            cells(&["more letters than there is room for", "22"]),
+        ];
+        let laid_out = |width| {
+            let mut text = String::new();
+            push_table(&mut text, &lines, width);
+            text
+        };
+        assert_eq!(
+            laid_out(40),
+            "  method            value\n  sixteen letters.      1\n  more letters than there is room for\n                       22\n"
+        );
+        assert!(laid_out(44).ends_with("  more letters than there is room for     22\n"));
     }
 
     #[test]
