@@ -1,8 +1,10 @@
 //! Every number of a report, computed once: tables, macros, figures and the terminal print the same.
 
+mod alarms;
 mod curves;
 mod entropy;
 mod pairs;
+mod pass;
 mod profile;
 mod reliability;
 mod scores;
@@ -11,12 +13,14 @@ use era_harness::CellId;
 use era_stats::{Bootstrap, Estimate, Scores, aggregate};
 
 use crate::board::{Board, Score};
-use crate::domain::{Domain, Measure};
+use crate::domain::{Alarm, Domain, Measure};
 use crate::error::ReportError;
 
-pub(crate) use curves::{Curve, curves};
+pub(crate) use alarms::{AlarmRow, TaskAlarms};
+pub(crate) use curves::{Curve, curves, smoothed};
 pub(crate) use entropy::{EntropyRow, TaskEntropy};
 pub(crate) use pairs::{Comparison, Pair};
+pub(crate) use pass::{PassAt, pass_at};
 pub(crate) use profile::Profile;
 pub(crate) use reliability::{Reliability, reliability};
 pub(crate) use scores::{MethodScores, Normalised, NormalisedRow, TaskScores};
@@ -40,6 +44,8 @@ pub(crate) struct Analysis<'a> {
     pub(crate) normalised: Result<Normalised, String>,
     /// One for each task of the board on which some method recorded its entropy.
     pub(crate) entropy: Vec<TaskEntropy>,
+    /// By alarm of the domain; in each, one for each task of the board.
+    pub(crate) alarms: Vec<Vec<TaskAlarms>>,
     pub(crate) pairs: Vec<Pair>,
 }
 
@@ -51,6 +57,10 @@ impl<'a> Analysis<'a> {
             .collect::<Result<_, _>>()?;
         let normalised = scores::normalise(&board, &results[0])?;
         let entropy = entropy::by_task(&board)?;
+        let alarms = board.domain().alarms().iter();
+        let alarms: Vec<Vec<TaskAlarms>> = alarms
+            .map(|alarm| alarms::by_task(&board, alarm))
+            .collect::<Result<_, _>>()?;
         let pairs = pairs::compare(&board, &results[0], &normalised)?;
         Ok(Self {
             scale,
@@ -58,6 +68,7 @@ impl<'a> Analysis<'a> {
             results,
             normalised,
             entropy,
+            alarms,
             pairs,
         })
     }
@@ -79,7 +90,7 @@ impl<'a> Analysis<'a> {
         method: &str,
     ) -> Option<&MethodScores> {
         let mut measures = self.domain().measures().iter().zip(&self.results);
-        let (_, tasks) = measures.find(|(other, _)| other.metric == measure.metric)?;
+        let (_, tasks) = measures.find(|(other, _)| other.word == measure.word)?;
         let task = tasks.iter().find(|other| other.task == task)?;
         task.rows.iter().find(|row| row.method == method)
     }
@@ -87,6 +98,14 @@ impl<'a> Analysis<'a> {
     /// The entropy of one method on one task, where it was recorded.
     pub(crate) fn entropy_of(&self, task: &str, method: &str) -> Option<&EntropyRow> {
         let task = self.entropy.iter().find(|other| other.task == task)?;
+        task.rows.iter().find(|row| row.method == method)
+    }
+
+    /// Which runs of one method on one task gave an alarm; `None` where none recorded it.
+    pub(crate) fn alarm_of(&self, alarm: &Alarm, task: &str, method: &str) -> Option<&AlarmRow> {
+        let mut alarms = self.domain().alarms().iter().zip(&self.alarms);
+        let (_, tasks) = alarms.find(|(other, _)| other.word == alarm.word)?;
+        let task = tasks.iter().find(|other| other.task == task)?;
         task.rows.iter().find(|row| row.method == method)
     }
 

@@ -137,6 +137,12 @@ pub(crate) fn first(series: &Series) -> Option<f64> {
     series.first().map(|(_, values)| mean(values))
 }
 
+/// The mean of the values of step 0, before anything is learned; `None` where nothing was recorded there.
+pub(crate) fn at_start(series: &Series) -> Option<f64> {
+    let start = series.first().filter(|(step, _)| *step == 0)?;
+    Some(mean(&start.1))
+}
+
 /// The mean of values that are not empty.
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64

@@ -5,6 +5,7 @@ mod draw;
 mod intervals;
 mod legend;
 mod lines;
+mod llm;
 mod panel;
 mod pdf;
 mod regularisers;
@@ -16,8 +17,8 @@ use crate::analysis::Analysis;
 use crate::domain::Domain;
 use crate::error::ReportError;
 
-/// Names of the figures; each is made as `.svg` and `.pdf`. Those of `vision` are for that suite alone, the probability of
-/// improvement is for all, the others for suites that record returns.
+/// Names of the figures; each is made as `.svg` and `.pdf`. Those of `vision` and `llm` are for that suite alone, the
+/// probability of improvement is for all, the others for suites that record returns.
 pub const FIGURES: &[&str] = &[
     "control-curves",
     "control-entropy",
@@ -26,6 +27,9 @@ pub const FIGURES: &[&str] = &[
     "vision-curves",
     "vision-regularisers",
     "vision-reliability",
+    "llm-accuracy",
+    "llm-entropy",
+    "llm-pass-at-k",
 ];
 
 const IMPROVEMENT: &str = "probability-of-improvement";
@@ -75,11 +79,11 @@ pub(crate) fn figure(
         (Domain::Vision, "vision-curves") => lines::scores(analysis)?,
         (Domain::Vision, "vision-regularisers") => regularisers::regularisers(analysis),
         (Domain::Vision, "vision-reliability") => reliability::diagrams(analysis)?,
+        (Domain::Llm, "llm-accuracy") => lines::scores(analysis)?,
+        (Domain::Llm, "llm-entropy") => llm::entropy(analysis)?,
+        (Domain::Llm, "llm-pass-at-k") => llm::pass(analysis)?,
         (domain, _) => {
-            let takes = |figure: &&str| {
-                *figure == IMPROVEMENT
-                    || figure.starts_with("vision-") == (domain == Domain::Vision)
-            };
+            let takes = |figure: &&str| *figure == IMPROVEMENT || domain.has(figure);
             return Err(ReportError::Unknown {
                 experiment: analysis.board.study.experiment.clone(),
                 kind: "figure",

@@ -74,6 +74,7 @@ impl Ledger {
         let experiment = &analysis.board.study.experiment;
         ledger.add_scores(analysis, experiment);
         ledger.add_entropy(analysis, experiment);
+        ledger.add_alarms(analysis, experiment);
         ledger.add_pairs(analysis, experiment);
         let mut seen = BTreeSet::new();
         match ledger.0.iter().find(|entry| !seen.insert(&entry.name)) {
@@ -91,8 +92,10 @@ impl Ledger {
                 for row in &task.rows {
                     if let Some(iqm) = &row.iqm {
                         let about = format!(
-                            "IQM of the last {} of {} on {}",
-                            measure.about, row.method, task.task
+                            "IQM of the {} of {} on {}",
+                            measure.words(),
+                            row.method,
+                            task.task
                         );
                         self.add(
                             &[experiment, &task.task, &row.method, measure.word],
@@ -121,7 +124,10 @@ impl Ledger {
     }
 
     fn add_entropy(&mut self, analysis: &Analysis<'_>, experiment: &str) {
-        let words = &analysis.domain().entropy().words;
+        let Some(metrics) = analysis.domain().entropy() else {
+            return;
+        };
+        let words = &metrics.words;
         for task in &analysis.entropy {
             for row in &task.rows {
                 let mut add = |what: &str, about: &str, value: f64, printed: String| {
@@ -161,6 +167,28 @@ impl Ledger {
                         value,
                         text,
                     );
+                }
+            }
+        }
+    }
+
+    fn add_alarms(&mut self, analysis: &Analysis<'_>, experiment: &str) {
+        for (alarm, tasks) in analysis.domain().alarms().iter().zip(&analysis.alarms) {
+            for task in tasks {
+                for row in &task.rows {
+                    self.0.push(Entry {
+                        name: macro_name(&[experiment, &task.task, &row.method, alarm.word]),
+                        about: format!(
+                            "runs of {} on {} that gave alarm of {} at some update",
+                            row.method, task.task, alarm.about
+                        ),
+                        printed: row.raised.to_string(),
+                        low: None,
+                        high: None,
+                        value: Some(row.raised as f64),
+                        runs: row.cells.len(),
+                        cells: row.cells.clone(),
+                    });
                 }
             }
         }

@@ -31,6 +31,7 @@ use era_harness::store::Store;
 
 use analysis::Analysis;
 use board::Board;
+use domain::Domain;
 use ledger::Ledger;
 use published::{Configuration, Published};
 use records::Records;
@@ -94,10 +95,11 @@ pub fn build(inputs: &ReportInputs<'_>) -> Result<Report, ReportError> {
 
 /// What others report of the tasks of a study, where it has a table that shows it.
 fn published(inputs: &ReportInputs<'_>, study: &Study) -> Result<Vec<Configuration>, ReportError> {
-    if !study.tables.iter().any(|name| name == table::ACCURACY) {
+    let shown = |name: &String| table::WITH_PUBLISHED.contains(&name.as_str());
+    if !study.tables.iter().any(shown) {
         return Ok(Vec::new());
     }
-    Ok(Published::read(inputs.published)?.configurations())
+    Ok(Published::read(inputs.published)?.configurations(Domain::of(study)))
 }
 
 impl Report {

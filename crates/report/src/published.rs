@@ -6,6 +6,7 @@ use std::path::Path;
 use era_harness::{Cell, Params};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Domain;
 use crate::error::ReportError;
 use crate::number::fixed;
 use crate::study;
@@ -62,11 +63,50 @@ struct Entry {
 
 /// What a published number was trained with.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Setting {
+    Classifier(Classifier),
+    LanguageModel(LanguageModel),
+}
+
+/// A classifier and its training.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Setting {
+struct Classifier {
     network: String,
     epochs: u32,
     augmentation: Augmentation,
+}
+
+/// The language model that training began with.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LanguageModel {
+    model: String,
+}
+
+impl Setting {
+    fn domain(&self) -> Domain {
+        match self {
+            Self::Classifier(_) => Domain::Vision,
+            Self::LanguageModel(_) => Domain::Llm,
+        }
+    }
+
+    /// What is said of it beside a table.
+    fn words(&self) -> String {
+        match self {
+            Self::Classifier(setting) => format!("{}, {} epochs", setting.network, setting.epochs),
+            Self::LanguageModel(setting) => setting.model.clone(),
+        }
+    }
+
+    fn augmentation(&self) -> Option<Augmentation> {
+        match self {
+            Self::Classifier(setting) => Some(setting.augmentation),
+            Self::LanguageModel(_) => None,
+        }
+    }
 }
 
 /// Whether the source says that images were augmented.
@@ -91,7 +131,7 @@ pub(crate) struct Quoted {
     #[serde(skip)]
     metric: String,
     #[serde(skip)]
-    augmentation: Augmentation,
+    augmentation: Option<Augmentation>,
 }
 
 /// The published numbers of one configuration of a method on one task.
@@ -100,7 +140,7 @@ pub(crate) struct Configuration {
     pub(crate) task: String,
     pub(crate) method: String,
     params: Params,
-    /// Network and length of training: `ResNet-50, 200 epochs`.
+    /// Network and length of training, or the model: `ResNet-50, 200 epochs`.
     pub(crate) setting: String,
     pub(crate) numbers: Vec<Quoted>,
 }
@@ -131,17 +171,20 @@ impl Published {
         }
     }
 
-    /// What is published of a method on a task in a stated setting, in the order of the file.
-    pub(crate) fn configurations(&self) -> Vec<Configuration> {
+    /// What is published of a domain's methods, each on a task in a stated setting, in the order of the file.
+    pub(crate) fn configurations(&self, domain: Domain) -> Vec<Configuration> {
         let mut all: Vec<Configuration> = Vec::new();
         for entry in &self.entries {
             let (Some(task), Some(setting)) = (&entry.task, &entry.setting) else {
                 continue;
             };
+            if setting.domain() != domain {
+                continue;
+            }
             let Some(number) = self.quoted(entry, setting) else {
                 continue;
             };
-            let setting = format!("{}, {} epochs", setting.network, setting.epochs);
+            let setting = setting.words();
             let same = |other: &&mut Configuration| {
                 other.task == *task
                     && other.method == entry.method
@@ -181,14 +224,18 @@ impl Published {
             r#where: entry.r#where.clone(),
             note: entry.note.clone(),
             metric: entry.metric.clone(),
-            augmentation: setting.augmentation,
+            augmentation: setting.augmentation(),
         })
     }
 }
 
 impl Configuration {
-    /// The number of a metric in a setting, where it is published.
-    pub(crate) fn number(&self, metric: &str, augmentation: Augmentation) -> Option<&Quoted> {
+    /// The number of a metric in a setting, where it is published; `augmentation` is `None` for language models.
+    pub(crate) fn number(
+        &self,
+        metric: &str,
+        augmentation: Option<Augmentation>,
+    ) -> Option<&Quoted> {
         let mut numbers = self.numbers.iter();
         numbers.find(|number| number.metric == metric && number.augmentation == augmentation)
     }
@@ -231,7 +278,7 @@ mod tests {
     fn the_file_of_this_repository_has_the_papers_table() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../baselines/published.yaml");
         let published = Published::read(&path).unwrap();
-        let all = published.configurations();
+        let all = published.configurations(Domain::Vision);
         let labels: Vec<String> = all
             .iter()
             .map(|each| format!("{} {}", each.task, each.label()))
@@ -247,16 +294,36 @@ mod tests {
         );
         assert_eq!(labels.len(), 10, "{labels:?}");
         assert_eq!(labels[4], "cifar10 label-smoothing (smoothing=0.1)");
-        let number = all[1].number("eval/top1", Augmentation::Added).unwrap();
+        let number = all[1]
+            .number("eval/top1", Some(Augmentation::Added))
+            .unwrap();
         assert_eq!(number.printed, "77.30");
         assert_eq!(number.plus_minus.as_deref(), Some("0.36"));
-        let number = all[7].number("eval/top1", Augmentation::None).unwrap();
+        let number = all[7]
+            .number("eval/top1", Some(Augmentation::None))
+            .unwrap();
         assert_eq!(
             (number.printed.as_str(), &number.plus_minus),
             ("93.630", &None)
         );
-        assert!(all[7].number("eval/top1", Augmentation::Added).is_none());
+        assert!(
+            all[7]
+                .number("eval/top1", Some(Augmentation::Added))
+                .is_none()
+        );
         assert_eq!(all[0].setting, "ResNet-50, 200 epochs");
+        let all = published.configurations(Domain::Llm);
+        let numbers: Vec<String> = all
+            .iter()
+            .map(|each| {
+                let number = each.number("eval/accuracy", None).unwrap();
+                format!("{} {} {}", each.task, each.label(), number.printed)
+            })
+            .collect();
+        assert_eq!(numbers.len(), 15);
+        assert_eq!(numbers[0], "aime24 base 8.6");
+        assert_eq!(numbers[14], "amc grpo-era 72.8");
+        assert!(all.iter().all(|each| each.setting == "Qwen2.5-Math-7B"));
         // Every id names one number.
         let ids: std::collections::BTreeSet<&str> = published
             .entries
@@ -275,6 +342,10 @@ mod tests {
                 "`a` has the unknown source `X`",
             ),
             ("format: 1\nsources: {}\nentries: []\nmore: 1\n", "more"),
+            (
+                "format: 1\nsources: {F: f}\nentries: [{id: a, what: b, method: c, metric: d, source: F, where: e, values: [1], setting: {model: m, epochs: 3}}]\n",
+                "Setting",
+            ),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");

@@ -1,10 +1,12 @@
 //! The summary on the terminal: the numbers of the tables as plain text.
 
-use std::fmt::Write as _;
+mod layout;
 
 use crate::analysis::{Analysis, EntropyRow, NormalisedRow};
-use crate::domain::{Domain, ECE, NLL, TOP_FIVE};
+use crate::domain::{Domain, ECE, ENTROPY, NLL, PASS_AT_MOST, RESPONSE_ENTROPY, TOP_FIVE};
 use crate::number::Printed;
+
+use layout::{Line, push_table, push_wrapped};
 
 /// Narrowest width that is laid out for; below it lines run over.
 const NARROWEST: usize = 40;
@@ -20,13 +22,6 @@ enum Block {
     /// Words to be wrapped, indented by this much.
     Words(usize, String),
     Table(Vec<Line>),
-}
-
-#[derive(Debug)]
-enum Line {
-    /// A line across all columns.
-    Heading(String),
-    Cells(Vec<String>),
 }
 
 impl Summary {
@@ -50,7 +45,11 @@ impl Summary {
             let table = match analysis.domain() {
                 Domain::Control => tasks(analysis),
                 Domain::Vision => classification(analysis),
+                Domain::Llm => language_models(analysis),
             };
+            if analysis.domain() == Domain::Vision {
+                summary.say(0, "top-1, top-5 and ECE in per cent, entropies in nats");
+            }
             summary.0.push(Block::Table(table));
             summary.over_all(analysis);
         }
@@ -181,11 +180,11 @@ fn classification(analysis: &Analysis<'_>) -> Vec<Line> {
     let heading = [
         "method",
         "runs",
-        "top-1 %",
+        "top-1",
         "95 % interval",
-        "top-5 %",
+        "top-5",
         "NLL",
-        "ECE %",
+        "ECE",
         "min H",
         "H0",
     ];
@@ -218,6 +217,39 @@ fn classification(analysis: &Analysis<'_>) -> Vec<Line> {
     lines
 }
 
+/// Every task of language models with a line for each method; the interval is that of accuracy.
+fn language_models(analysis: &Analysis<'_>) -> Vec<Line> {
+    let heading = [
+        "method",
+        "runs",
+        "accuracy %",
+        "95 % interval",
+        "pass@32 %",
+        "entropy",
+        "H_resp",
+    ];
+    let mut lines = vec![Line::Cells(heading.map(str::to_owned).to_vec())];
+    for task in analysis.scores() {
+        lines.push(Line::Heading(task.task.clone()));
+        for row in &task.rows {
+            let of = |measure| {
+                let row = analysis.result(measure, &task.task, &row.method);
+                value(row.and_then(|row| row.iqm.as_ref()))
+            };
+            lines.push(Line::Cells(vec![
+                row.method.clone(),
+                format!("{}/{}", row.scores.len(), row.planned),
+                value(row.iqm.as_ref()),
+                interval(row.iqm.as_ref()),
+                of(&PASS_AT_MOST),
+                of(&ENTROPY),
+                of(&RESPONSE_ENTROPY),
+            ]));
+        }
+    }
+    lines
+}
+
 fn value(printed: Option<&Printed>) -> String {
     printed.map_or("-".into(), |printed| printed.value.clone())
 }
@@ -226,102 +258,5 @@ fn interval(printed: Option<&Printed>) -> String {
     match printed.map(|printed| (&printed.low, &printed.high)) {
         Some((Some(low), Some(high))) => format!("[{low}, {high}]"),
         _ => "-".into(),
-    }
-}
-
-/// Columns as wide as their widest cell, two spaces apart, all but the first to the right. Where that is too wide, the
-/// last columns of each line go to another line under it.
-fn push_table(text: &mut String, lines: &[Line], width: usize) {
-    const GAP: usize = 2;
-    let mut widths: Vec<usize> = Vec::new();
-    for line in lines {
-        if let Line::Cells(cells) = line {
-            widths.resize(widths.len().max(cells.len()), 0);
-            for (column, cell) in widths.iter_mut().zip(cells) {
-                *column = (*column).max(cell.chars().count());
-            }
-        }
-    }
-    // Where each column starts, as (line, offset).
-    let mut starts = Vec::new();
-    let (mut line, mut offset) = (0, GAP);
-    for column in &widths {
-        if offset + column > width && offset > 2 * GAP {
-            (line, offset) = (line + 1, 2 * GAP);
-        }
-        starts.push((line, offset));
-        offset += column + GAP;
-    }
-    for line in lines {
-        match line {
-            Line::Heading(heading) => push_wrapped(text, heading, 0, width),
-            Line::Cells(cells) => {
-                let mut on = (0, String::new());
-                for (at, cell) in cells.iter().enumerate() {
-                    let ((line, offset), column) = (starts[at], widths[at]);
-                    if line != on.0 {
-                        let _ = writeln!(text, "{}", on.1.trim_end());
-                        on = (line, String::new());
-                    }
-                    let gap = offset.saturating_sub(on.1.chars().count());
-                    let _ = match at {
-                        0 => write!(on.1, "{:gap$}{cell:<column$}", ""),
-                        _ => write!(on.1, "{:gap$}{cell:>column$}", ""),
-                    };
-                }
-                let _ = writeln!(text, "{}", on.1.trim_end());
-            }
-        }
-    }
-}
-
-/// Words wrapped at `width`; lines after the first are two further in.
-fn push_wrapped(text: &mut String, words: &str, indent: usize, width: usize) {
-    let mut line = " ".repeat(indent);
-    let mut empty = true;
-    for word in words.split_whitespace() {
-        if !empty && line.chars().count() + 1 + word.chars().count() > width {
-            let _ = writeln!(text, "{line}");
-            line = " ".repeat(indent + 2);
-        } else if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    let _ = writeln!(text, "{}", line.trim_end());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_that_is_too_wide_goes_on_below() {
-        let cells = |cells: &[&str]| Line::Cells(cells.iter().map(ToString::to_string).collect());
-        let lines = [
-            cells(&["method", "value", "interval"]),
-            cells(&["a", "1", "[0, 2]"]),
-        ];
-        let laid_out = |width| {
-            let mut text = String::new();
-            push_table(&mut text, &lines, width);
-            text
-        };
-        assert_eq!(
-            laid_out(40),
-            "  method  value  interval\n  a           1    [0, 2]\n"
-        );
-        assert_eq!(
-            laid_out(16),
-            "  method  value\n    interval\n  a           1\n      [0, 2]\n"
-        );
-    }
-
-    #[test]
-    fn words_wrap() {
-        let mut text = String::new();
-        push_wrapped(&mut text, "some words that are long", 2, 14);
-        assert_eq!(text, "  some words\n    that are\n    long\n");
     }
 }

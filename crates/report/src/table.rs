@@ -1,32 +1,38 @@
 //! Tables: what their templates are filled in with.
 
+mod llm;
 mod vision;
 
 use serde::Serialize;
 
 use crate::analysis::{Analysis, Comparison};
-use crate::domain::Domain;
+use crate::domain::{Domain, Measure};
 use crate::error::ReportError;
 use crate::number::Printed;
 use crate::published::Configuration;
 use crate::template::{self, Templates};
 
-/// Names of the tables; each has its template `<name>.tex.j2`. Those of `vision` are for that suite alone, the others for
-/// suites that record returns.
+/// Names of the tables; each has its template `<name>.tex.j2`. Those of `vision` and `llm` are for that suite alone, the
+/// others for suites that record returns.
 pub const TABLES: &[&str] = &[
     "control-returns",
     "control-entropy",
     "control-pairwise",
-    ACCURACY,
+    VISION_ACCURACY,
     "vision-calibration",
     "vision-entropy",
     "vision-pairwise",
+    LLM_ACCURACY,
+    "llm-entropy",
 ];
 
-/// The table that shows published numbers beside ours.
-pub(crate) const ACCURACY: &str = "vision-accuracy";
+const VISION_ACCURACY: &str = "vision-accuracy";
+const LLM_ACCURACY: &str = "llm-accuracy";
 
-/// How many characters less than others the widest table has for labels.
+/// The tables that show published numbers beside ours.
+pub(crate) const WITH_PUBLISHED: [&str; 2] = [VISION_ACCURACY, LLM_ACCURACY];
+
+/// How many characters less than others the widest tables have for labels.
 const LESS: usize = 12;
 
 /// Characters of a method's label from which on tables are set smaller, so that they fit a column of the paper.
@@ -148,7 +154,7 @@ pub(crate) fn table(
         (Domain::Control, "control-pairwise") => {
             fill(name, analysis, pairwise(analysis), templates)
         }
-        (Domain::Vision, ACCURACY) => fill(
+        (Domain::Vision, VISION_ACCURACY) => fill(
             name,
             analysis,
             vision::accuracy(analysis, published),
@@ -159,10 +165,15 @@ pub(crate) fn table(
         }
         (Domain::Vision, "vision-entropy") => fill(name, analysis, entropy(analysis), templates),
         (Domain::Vision, "vision-pairwise") => fill(name, analysis, pairwise(analysis), templates),
+        (Domain::Llm, LLM_ACCURACY) => fill(
+            name,
+            analysis,
+            llm::accuracy(analysis, published),
+            templates,
+        ),
+        (Domain::Llm, "llm-entropy") => fill(name, analysis, llm::entropy(analysis), templates),
         (domain, _) => {
-            let of_vision = |valid: &&str| valid.starts_with("vision-");
-            let valid = TABLES.iter().copied();
-            let valid = valid.filter(|valid| of_vision(valid) == (domain == Domain::Vision));
+            let valid = TABLES.iter().copied().filter(|valid| domain.has(valid));
             Err(ReportError::Unknown {
                 experiment: analysis.board.study.experiment.clone(),
                 kind: "table",
@@ -187,7 +198,10 @@ fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'
     let label = format!("{}-{name}-{}", study.experiment, analysis.scale);
     let methods = analysis.board.methods.iter();
     let longest = methods.map(|method| method.chars().count()).max();
-    let less = if name == ACCURACY { LESS } else { 0 };
+    let less = match name {
+        VISION_ACCURACY | "llm-entropy" => LESS,
+        _ => 0,
+    };
     let size = match longest.unwrap_or(0) + less {
         0..LONG => r"\small",
         LONG..VERY_LONG => r"\footnotesize",
@@ -210,6 +224,17 @@ fn context<'a, T>(name: &str, analysis: &'a Analysis<'_>, table: T) -> Context<'
         level: "95",
         table,
     }
+}
+
+/// A measure of one method on one task, where it has one.
+fn cell<'a>(
+    analysis: &'a Analysis<'_>,
+    measure: &Measure,
+    task: &str,
+    method: &str,
+) -> Option<Cell<'a>> {
+    let iqm: Option<&Printed> = analysis.result(measure, task, method)?.iqm.as_ref();
+    iqm.map(Cell::from)
 }
 
 fn returns<'a>(analysis: &'a Analysis<'_>) -> Returns<'a> {

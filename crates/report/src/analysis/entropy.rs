@@ -68,7 +68,9 @@ impl EntropyRow {
 }
 
 pub(super) fn by_task(board: &Board<'_>) -> Result<Vec<TaskEntropy>, ReportError> {
-    let metrics = board.domain().entropy();
+    let Some(metrics) = board.domain().entropy() else {
+        return Ok(Vec::new());
+    };
     let of_some = |metric: Option<&str>| match metric {
         Some(metric) => board.series(metric),
         None => Ok(vec![Series::new(); board.runs.len()]),

@@ -4,9 +4,10 @@ use era_harness::CellId;
 use era_stats::{Estimate, Scores, aggregate};
 
 use super::{cells, iqm, table_bootstrap, values};
-use crate::board::{Board, Score, first, last, mean};
-use crate::domain::Measure;
+use crate::board::{Board, Score, at_start, first, last, mean};
+use crate::domain::{Measure, Taken};
 use crate::error::ReportError;
+use crate::frame::Series;
 use crate::number::{Printed, decimals};
 
 /// One task: a row for each method, in the board's order.
@@ -22,7 +23,7 @@ pub(crate) struct TaskScores {
 /// One method on one task.
 pub(crate) struct MethodScores {
     pub(crate) method: String,
-    /// The measure at each run's last evaluation: of a return the mean over its episodes.
+    /// The measure of each run, mostly at its last evaluation: of a return the mean over its episodes.
     pub(crate) scores: Vec<Score>,
     /// Number of cells in the study.
     pub(crate) planned: usize,
@@ -86,7 +87,9 @@ pub(super) fn by_task(
         let mut estimates = Vec::new();
         let mut firsts = Vec::new();
         for method in 0..board.methods.len() {
-            let scores = board.scores(&series, (task, method), |run| last(run).map(scaled));
+            let scores = board.scores(&series, (task, method), |run| {
+                taken(run, measure.taken).map(scaled)
+            });
             estimates.push((iqm(&values(&scores), &bootstrap)?, scores));
             let begins = board.scores(&series, (task, method), |run| first(run).map(scaled));
             firsts.extend(values(&begins));
@@ -115,6 +118,19 @@ pub(super) fn by_task(
         });
     }
     Ok(tasks)
+}
+
+/// The number of one run; `None` where it has none there.
+fn taken(series: &Series, taken: Taken) -> Option<f64> {
+    match taken {
+        Taken::Last => last(series),
+        Taken::Start => at_start(series),
+        Taken::Throughout if series.is_empty() => None,
+        Taken::Throughout => {
+            let means: Vec<f64> = series.iter().map(|(_, values)| mean(values)).collect();
+            Some(mean(&means))
+        }
+    }
 }
 
 /// Normalised scores of every method that has a run on every task; or why there are none.

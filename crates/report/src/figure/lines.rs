@@ -61,6 +61,7 @@ pub(super) fn profile(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
             method,
             points: profile.points,
             dashed: false,
+            of_all: false,
         });
     }
     let thresholds = || {
@@ -83,6 +84,7 @@ pub(super) fn profile(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
         x,
         y: (0.0, 1.02),
         lines,
+        powers: false,
     };
     Ok(draw(note(analysis), &[panel], &keys, ""))
 }
@@ -131,6 +133,7 @@ impl Axis {
             method: curve.method,
             points: points.collect(),
             dashed,
+            of_all: false,
         }
     }
 
@@ -145,12 +148,13 @@ impl Axis {
             x: (0.0, self.end.or(last).unwrap_or(1.0)),
             y: extent(&lines),
             lines,
+            powers: false,
         }
     }
 }
 
 /// The range of all values and intervals, a little wider and never empty; that of a panel without lines is [0, 1].
-fn extent(lines: &[Line]) -> (f64, f64) {
+pub(super) fn extent(lines: &[Line]) -> (f64, f64) {
     let estimates = lines
         .iter()
         .flat_map(|line| &line.points)
@@ -182,31 +186,36 @@ pub(super) fn extent_of(estimates: impl Iterator<Item = Estimate>) -> (f64, f64)
 
 /// The methods with a curve, with the number of their runs.
 pub(super) fn keys(analysis: &Analysis<'_>, tasks: &[Vec<Curve>]) -> Vec<Key> {
-    let key = |(method, name): (usize, &String)| {
-        let runs = || {
-            tasks
-                .iter()
-                .flatten()
-                .filter(|curve| curve.method == method)
-                .map(|curve| curve.runs)
-        };
-        let (fewest, most) = (runs().min()?, runs().max()?);
-        let runs = if fewest == most {
-            most.to_string()
-        } else {
-            format!("{fewest}–{most}")
-        };
-        Some(Key {
-            method,
-            label: format!("{name}, n = {runs}"),
-            dashed: false,
-        })
+    let of_method = |(method, name): (usize, &String)| {
+        let curves = tasks.iter().flatten();
+        let runs = curves.filter(|curve| curve.method == method);
+        let runs = runs.map(|curve| curve.runs);
+        key(method, name, runs)
     };
     analysis
         .board
         .methods
         .iter()
         .enumerate()
-        .filter_map(key)
+        .filter_map(of_method)
         .collect()
+}
+
+/// The key of a method with so many runs on each task; `None` without a task.
+pub(super) fn key(
+    method: usize,
+    name: &str,
+    runs: impl Iterator<Item = usize> + Clone,
+) -> Option<Key> {
+    let (fewest, most) = (runs.clone().min()?, runs.max()?);
+    let runs = if fewest == most {
+        most.to_string()
+    } else {
+        format!("{fewest}–{most}")
+    };
+    Some(Key {
+        method,
+        label: format!("{name}, n = {runs}"),
+        dashed: false,
+    })
 }

@@ -32,14 +32,29 @@ pub(super) struct Panel {
     pub(super) x: (f64, f64),
     pub(super) y: (f64, f64),
     pub(super) lines: Vec<Line>,
+    /// Whether the horizontal axis has base-two logarithms: its ticks are then whole ones, labelled with their powers.
+    pub(super) powers: bool,
 }
 
 pub(super) struct Line {
     /// Position of the method: colour and marker.
     pub(super) method: usize,
     pub(super) points: Vec<(f64, Estimate)>,
-    /// A target, not a measurement: dashed, without band and markers.
+    /// What is held beside the measurements (a target, a start): dashed, without band and markers.
     pub(super) dashed: bool,
+    /// Whether it is of no method: drawn in ink.
+    pub(super) of_all: bool,
+}
+
+impl Panel {
+    fn x_tick(&self, x: f64) -> String {
+        if self.powers { tick(x.exp2()) } else { tick(x) }
+    }
+
+    /// How many whole numbers its horizontal axis has.
+    fn ticks(&self) -> usize {
+        (self.x.1.floor() - self.x.0.ceil()).max(0.0) as usize + 1
+    }
 }
 
 impl Line {
@@ -199,9 +214,13 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, setting: Setting) -> Drawn<()> {
         .bold_line_style(GRID.stroke_width(5))
         .axis_style(INK.stroke_width(6))
         .set_all_tick_mark_size(2 * POINT)
-        .x_labels(setting.labels)
+        .x_labels(if panel.powers {
+            panel.ticks()
+        } else {
+            setting.labels
+        })
         .y_labels(setting.labels)
-        .x_label_formatter(&|value| tick(*value))
+        .x_label_formatter(&|value| panel.x_tick(*value))
         .y_label_formatter(&|value| tick(*value))
         .label_style(label(SMALL))
         .axis_desc_style(label(NORMAL))
@@ -214,7 +233,11 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, setting: Setting) -> Drawn<()> {
     }
     for line in &panel.lines {
         let points = line.points.iter().map(|(x, estimate)| (*x, estimate.value));
-        let colour = colour(line.method);
+        let colour = if line.of_all {
+            INK
+        } else {
+            colour(line.method)
+        };
         if line.dashed {
             let dashes = DashedLineSeries::new(points, DASH.0, DASH.1, colour.stroke_width(8));
             chart.draw_series(dashes).map_err(reason)?;

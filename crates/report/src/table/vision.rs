@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::Cell;
+use super::{Cell, cell};
 use crate::analysis::Analysis;
-use crate::domain::{BRIER, CONFIDENCE, ECE, Measure, NLL, TOP_FIVE};
-use crate::number::Printed;
+use crate::domain::{BRIER, CONFIDENCE, ECE, NLL, TOP_FIVE};
 use crate::published::{Augmentation, Configuration, Quoted};
 
 /// Accuracies of ours and of others.
@@ -149,7 +148,10 @@ fn quotes(published: &Configuration) -> [Option<Quote<'_>>; 4] {
         ("eval/top1", Augmentation::Added),
         ("eval/top5", Augmentation::Added),
     ]
-    .map(|(metric, augmentation)| published.number(metric, augmentation).map(Quote::from))
+    .map(|(metric, augmentation)| {
+        let number = published.number(metric, Some(augmentation));
+        number.map(Quote::from)
+    })
 }
 
 /// How sure predictions are and how right they are to be.
@@ -173,14 +175,4 @@ pub(super) fn calibration<'a>(analysis: &'a Analysis<'_>) -> Vec<CalibrationOfTa
             .collect(),
     });
     tasks.collect()
-}
-
-fn cell<'a>(
-    analysis: &'a Analysis<'_>,
-    measure: &Measure,
-    task: &str,
-    method: &str,
-) -> Option<Cell<'a>> {
-    let iqm: Option<&Printed> = analysis.result(measure, task, method)?.iqm.as_ref();
-    iqm.map(Cell::from)
 }

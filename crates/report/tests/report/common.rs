@@ -11,7 +11,7 @@ use era_harness::worker::{self, WorkerOptions, WorkerOutcome};
 use era_harness::{Cell, Cost, Method, ParamError, Params, Suite, TrainError};
 use era_report::{Report, ReportError, ReportInputs, Study};
 
-use crate::vision;
+use crate::{llm, vision};
 
 /// A method that records returns and entropies by formula.
 #[derive(Debug)]
@@ -34,7 +34,11 @@ fn registry() -> Vec<Suite> {
         tasks: Vec::new(),
         methods,
     };
-    vec![suite("bench", methods), suite("vision", vision::methods())]
+    vec![
+        suite("bench", methods),
+        suite("vision", vision::methods()),
+        suite("llm", llm::methods()),
+    ]
 }
 
 impl Method for Scripted {
@@ -214,7 +218,8 @@ impl Bench {
 
 /// The names that a suite which records returns may ask for.
 pub(crate) fn of_control(names: &[&str]) -> Vec<String> {
-    let names = names.iter().filter(|name| !name.starts_with("vision-"));
+    let of_others = |name: &&&str| name.starts_with("vision-") || name.starts_with("llm-");
+    let names = names.iter().filter(|name| !of_others(name));
     names.map(ToString::to_string).collect()
 }
 

@@ -5,5 +5,6 @@
 mod check;
 mod common;
 mod figures;
+mod llm;
 mod tables;
 mod vision;

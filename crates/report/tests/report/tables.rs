@@ -1,7 +1,7 @@
 //! What tables, macros and summary print for known records.
 
 use crate::common::{Bench, ODD, cell, of_control, text};
-use crate::vision;
+use crate::{llm, vision};
 use era_harness::Params;
 
 /// Two tasks, three methods, three seeds.
@@ -314,6 +314,8 @@ fn studies_of_the_paper() -> Vec<Bench> {
         vision.study.experiment = experiment.to_owned();
         benches.push(vision);
     }
+    let methods = ["grpo", "grpo-era"];
+    benches.push(llm::study(&["chain-sum"], &methods, &Params::new(), 2));
     benches
 }
 
@@ -354,8 +356,7 @@ fn what_the_paper_asks_for_is_made() {
         .iter()
         .map(|name| format!("{name}.tex"))
         .chain(plots.iter().map(|name| format!("{name}.pdf")));
-    // llm has no study yet.
-    for file in asked.filter(|file| !file.starts_with("llm/")) {
+    for file in asked {
         assert!(files.contains_key(&file), "{file}");
     }
 }

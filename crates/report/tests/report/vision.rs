@@ -362,8 +362,7 @@ fn summaries_fit_their_width() {
         assert!(widest <= Some(width), "{width}:\n{summary}");
     }
     let whole = report.summary(100);
-    let smoothed =
-        "label-smoothing (smoothing=0.1)   3/3    70.38  [70.05, 70.64]    97.53  0.783   5.13";
+    let smoothed = "label-smoothing (smoothing=0.1)   3/3  70.38  [70.05, 70.64]  97.53  0.783  5.13   0.05     -";
     assert!(whole.contains(smoothed), "{whole}");
 }
 
