@@ -1,6 +1,7 @@
-"""What every script here shares: one thread, the conditions of a measurement, the final evaluation.
+"""What every script here shares: how many threads, the conditions of a measurement, the final evaluation.
 
-Import it before numpy, torch or jax: they read these variables when they are loaded.
+Import it before numpy, torch or jax: they read these variables when they are loaded. It means one thread on one core;
+a script that offers more calls `use_threads` before it imports one of them.
 """
 
 import os
@@ -15,9 +16,29 @@ THREADS = {
     "CUDA_VISIBLE_DEVICES": "",
 }
 os.environ.update(THREADS)
-if hasattr(os, "sched_setaffinity"):
-    # The last core that is allowed: XLA has threads that no variable takes away.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+# The cores that were allowed at the start, the one to take first at the end of the list.
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+# How many threads a number was measured with.
+threads = 1
+
+
+def use_threads(count):
+    """`count` threads on as many cores, for numpy and torch; XLA stays at one thread of its own.
+
+    Ends the script where fewer cores are allowed: threads that share one would measure the scheduler.
+    """
+    global threads
+    if count > (len(CORES) or os.cpu_count()):
+        raise SystemExit(f"failed to take {count} cores: only {len(CORES) or os.cpu_count()} are allowed")
+    threads = count
+    for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"]:
+        os.environ[name] = str(count)
+    if CORES:
+        # The last cores that are allowed: XLA has threads that no variable takes away.
+        os.sched_setaffinity(0, CORES[-count:])
+
+
+use_threads(1)
 # MuJoCo writes its warnings into a file in the current folder.
 os.chdir(tempfile.gettempdir())
 
@@ -40,8 +61,8 @@ def conditions():
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
         "cpu": cpu(),
         "cores": os.cpu_count(),
-        "threads": 1,
-        # Above 1 means that something else was running too.
+        "threads": threads,
+        # Above the number of threads means that something else was running too.
         "load_1m": round(os.getloadavg()[0], 2),
     }
 

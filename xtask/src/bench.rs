@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the criterion benchmarks, and other libraries beside our own.
 
+mod comparisons;
 mod peers;
 mod python;
 mod table;
@@ -17,7 +18,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = "*")]
     bench: String,
 
-    /// Compare speeds with other libraries, one after the other (`baselines/peers`; installs 6 GB once)
+    /// Compare speeds with other libraries, one after the other (`baselines/peers`; installs 7 GB once)
     #[arg(long, conflicts_with_all = ["bench", "criterion"])]
     peers: bool,
 

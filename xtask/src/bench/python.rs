@@ -35,7 +35,7 @@ impl Python {
         has_venv(sh)?;
         sh.remove_path(&venv)?;
         eprintln!(
-            "making {} with the other libraries: 6 GB, some minutes, once",
+            "making {} with the other libraries: 7 GB, some minutes, once",
             paths::shown(&venv)
         );
         let python = cmd!(sh, "python3 -m venv {venv}");
@@ -126,7 +126,14 @@ mod tests {
         let text = fs::read_to_string(folder().join("requirements.txt")).unwrap();
         let packages: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert!(packages.iter().all(|line| line.contains("==")), "{text}");
-        for name in ["torch==", "stable_baselines3==", "sbx-rl==", "cleanrl=="] {
+        for name in [
+            "torch==",
+            "stable_baselines3==",
+            "sbx-rl==",
+            "cleanrl==",
+            "transformers==",
+            "trl==",
+        ] {
             assert!(
                 packages.iter().any(|line| line.starts_with(name)),
                 "no {name}"

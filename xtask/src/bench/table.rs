@@ -1,6 +1,6 @@
 //! The numbers in what benchmarks print, and the table of them.
 
-/// A library's speed, in environment steps or images a second.
+/// A library's speed, in environment steps, images or tokens a second.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) name: String,
