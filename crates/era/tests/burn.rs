@@ -5,11 +5,12 @@
 #![cfg(feature = "burn")]
 
 use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor, TensorData};
-use era::burn::{GaussianEra, SoftmaxEra, TanhNormal, TruncatedNormal};
-use era::{GaussianEraConfig, Inverse, SoftmaxEraConfig, WithGradient};
+use era::burn::{GaussianEra, SoftmaxEra, TanhNormal, TruncatedNormal, log_probs};
+use era::{GaussianEraConfig, Inverse, SoftmaxEraConfig, Vocabulary, WithGradient};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use std::num::NonZeroUsize;
 
 const DIMS: usize = 5;
 const ROWS: usize = 13; // 65 elements: two whole blocks and one of a single element
@@ -165,6 +166,40 @@ proptest! {
             }
             let plain = SoftmaxEra::new(reference).logits(path_free(&raw));
             close("logits", Path::Custom, &read(plain), &logits)?;
+        }
+    }
+
+    #[test]
+    fn the_log_probabilities_of_tokens(
+        raw in values(-6.0, 6.0),
+        weights in values(-1.0, 1.0),
+        taken in vec(0..DIMS, ROWS),
+        factors in vec(0.25..4.0, ROWS),
+    ) {
+        let weights = &weights[..ROWS];
+        let largest = |count| Vocabulary::Largest(NonZeroUsize::new(count).unwrap());
+        for vocabulary in [Vocabulary::Full, largest(2), largest(9)] {
+            let rows = || raw.chunks(DIMS).zip(&taken).zip(&factors);
+            let values: Vec<f64> = rows()
+                .map(|((row, token), factor)| vocabulary.log_prob(row, *token, *factor))
+                .collect();
+            let mut grad_raw = vec![f64::NAN; raw.len()];
+            for ((((row, token), factor), weight), grad) in rows().zip(weights).zip(grad_raw.chunks_mut(DIMS)) {
+                vocabulary.log_prob_vjp(row, *token, *factor, *weight, grad);
+            }
+            for path in PATHS {
+                let tensor = path.tensor(&raw).require_grad();
+                let output = log_probs(tensor.clone(), &taken, &factors, vocabulary);
+                let read_one = |tensor: Tensor<1>| read(tensor.unsqueeze_dim(1));
+                close("log p", path, &read_one(output.clone()), &values)?;
+                let upstream = TensorData::new(weights.to_vec(), [ROWS]);
+                let upstream = Tensor::<1>::from_data(upstream, (&output.device(), output.dtype()));
+                let grads = (output * upstream).sum().backward();
+                close("grad", path, &read(tensor.grad(&grads).unwrap()), &grad_raw)?;
+                // Outside autodiff.
+                let plain = log_probs(path_free(&raw), &taken, &factors, vocabulary);
+                close("log p", path, &read_one(plain), &values)?;
+            }
         }
     }
 
@@ -336,4 +371,19 @@ fn the_mode_is_the_slices_mode() {
     for (a, e) in actual.iter().zip(&expected) {
         assert!((a - e).abs() < 1e-6 && a.abs() < 1.0, "{a} against {e}");
     }
+}
+
+#[test]
+fn a_token_that_is_ruled_out_moves_nothing() {
+    let mut raw = [0.0; DIMS];
+    raw[3] = f64::NEG_INFINITY;
+    let tensor = Path::Custom.tensor(&raw).require_grad();
+    let output = log_probs(tensor.clone(), &[1], &[2.0], Vocabulary::Full);
+    let value: f64 = output.clone().into_scalar::<f32>().into();
+    assert!((value + 4.0_f64.ln()).abs() < 1e-6, "{value}");
+    let grads = output.backward();
+    let grads = read(tensor.grad(&grads).unwrap());
+    assert_eq!(grads, [-0.5, 1.5, -0.5, 0.0, -0.5]);
+    let none = Path::Custom.tensor(&[]).require_grad();
+    assert_eq!(log_probs(none, &[], &[], Vocabulary::Full).dims(), [0]);
 }

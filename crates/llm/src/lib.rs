@@ -56,6 +56,7 @@ pub mod gspo;
 pub mod kl;
 pub mod model;
 pub mod surrogate;
+pub mod text;
 
 pub use advantage::Groups;
 pub use batch::{Aggregation, Batch, Lengths, ShapeError, Tokens};

@@ -175,6 +175,7 @@ mod tests {
             "cifar10-jpeg",
             "imagenet",
             "image-folder",
+            "smollm2",
         ];
         let [found] = data(&all).try_into().unwrap();
         assert_eq!(found.state, State::Ok);

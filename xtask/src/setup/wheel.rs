@@ -133,6 +133,25 @@ wheel.extractall(sys.argv[2], wanted)";
         })
     }
 
+    /// The SHA-256 of a file, in hexadecimal.
+    pub(crate) fn sha256(&self, file: &Path) -> Result<String, Failure> {
+        const SCRIPT: &str = "import hashlib, sys
+digest = hashlib.sha256()
+with open(sys.argv[1], 'rb') as file:
+    while part := file.read(1 << 20):
+        digest.update(part)
+print(digest.hexdigest())";
+        let output = self.call([OsStr::new("-c"), OsStr::new(SCRIPT), file.as_ref()])?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        Err(Failure::new(format!(
+            "failed to hash {}: {}",
+            paths::shown(file),
+            last_line(&String::from_utf8_lossy(&output.stderr))
+        )))
+    }
+
     fn call<A: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
@@ -197,6 +216,17 @@ pub(super) fn last_line(said: &str) -> &str {
 }
 
 #[cfg(all(test, unix))]
+impl Python {
+    /// A Python that runs a piece of shell whatever it is asked.
+    pub(super) fn fake(script: &str) -> Self {
+        Self {
+            program: "sh".into(),
+            lead: ["-c", script, "python3"].map(OsString::from).into(),
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
@@ -205,14 +235,6 @@ mod tests {
         platform: "any",
         sha256: "0123",
     };
-
-    /// A Python that runs a piece of shell whatever it is asked.
-    fn fake(script: &str) -> Python {
-        Python {
-            program: "sh".into(),
-            lead: ["-c", script, "python3"].map(OsString::from).into(),
-        }
-    }
 
     fn place(name: &str) -> PathBuf {
         let folder =
@@ -229,19 +251,19 @@ mod tests {
         };
         let failure = none.has_pip().unwrap_err().to_string();
         assert!(failure.contains("install Python 3"), "{failure}");
-        let failure = fake("echo No module named pip >&2; exit 1")
+        let failure = Python::fake("echo No module named pip >&2; exit 1")
             .has_pip()
             .unwrap_err()
             .to_string();
         assert!(failure.contains("python3-pip"), "{failure}");
-        fake("exit 0").has_pip().unwrap();
+        Python::fake("exit 0").has_pip().unwrap();
     }
 
     #[test]
     fn what_pip_says_is_understood() {
         let folder = place("said");
         let failure = |said: &str| {
-            let python = fake(&format!("echo '{said}' >&2; echo >&2; exit 1"));
+            let python = Python::fake(&format!("echo '{said}' >&2; echo >&2; exit 1"));
             python.download(&WHEEL, &folder).unwrap_err().to_string()
         };
         let hash =
@@ -266,16 +288,34 @@ mod tests {
     }
 
     #[test]
+    fn files_are_hashed() {
+        let folder = place("hashed");
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("file");
+        fs::write(&file, "abc").unwrap();
+        // The example of FIPS 180-2.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        match Python::find() {
+            Ok(python) => assert_eq!(python.sha256(&file).unwrap(), expected),
+            Err(_) => eprintln!("there is no Python with pip, so nothing was hashed"),
+        }
+        let failure = Python::fake("echo no such file >&2; exit 1").sha256(&file);
+        let failure = failure.unwrap_err().to_string();
+        assert!(failure.contains("no such file"), "{failure}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn the_checksum_reaches_pip() {
         let folder = place("checksum");
         // pip's last argument is the requirements file, and what it says is what goes wrong here.
-        let python = fake("for last; do :; done; cat \"$last\" >&2; exit 1");
+        let python = Python::fake("for last; do :; done; cat \"$last\" >&2; exit 1");
         let failure = python.download(&WHEEL, &folder).unwrap_err().to_string();
         assert!(
             failure.contains("thing==1.0 --hash=sha256:0123"),
             "{failure}"
         );
-        let python = fake(&format!("touch '{}/thing-1.0.whl'", folder.display()));
+        let python = Python::fake(&format!("touch '{}/thing-1.0.whl'", folder.display()));
         assert_eq!(
             python.download(&WHEEL, &folder).unwrap(),
             folder.join("thing-1.0.whl")

@@ -1,6 +1,7 @@
 //! The activations and the policies on burn tensors.
 //!
-//! The types have the names of the reference they wrap. All tensors are `[batch, action_dim]` (`[batch, classes]` for [`SoftmaxEra`])
+//! The types have the names of the reference they wrap. All tensors are `[batch, action_dim]` (`[batch, classes]` for [`SoftmaxEra`],
+//! `[positions, vocabulary]` for [`log_probs`])
 //! unless said otherwise; means are those before tanh. Nothing here draws random numbers: uniforms and normals are given.
 //!
 //! Values and derivatives of the policies are computed on the host by the `f64` reference, whatever the tensors' type, and enter the
@@ -14,11 +15,13 @@
 mod differentiable;
 mod fused;
 mod gaussian;
+mod response;
 mod softmax;
 mod tanh_normal;
 mod truncated;
 
 pub use gaussian::GaussianEra;
+pub use response::log_probs;
 pub use softmax::SoftmaxEra;
 pub use tanh_normal::TanhNormal;
 pub use truncated::TruncatedNormal;

@@ -319,3 +319,48 @@ fn the_expected_drift_is_the_references() {
         }
     }
 }
+
+/// The burn adapter in f32: values and gradients of the mean loss of REINFORCE, whose upstream gradients are known.
+#[cfg(feature = "burn")]
+#[test]
+fn the_adapter_agrees_with_the_reference() {
+    use burn::tensor::{Device, Tensor, TensorData};
+    each(|case, variant, label| {
+        let scaled = case.scaled(&variant.era(case));
+        let tokens: Vec<usize> = case.tokens().collect();
+        let pick = |all: &[f64]| -> Vec<f64> { tokens.iter().map(|i| all[*i]).collect() };
+        let (factors, advantages) = (pick(&scaled.logit_factors), pick(&scaled.advantages));
+        let taken: Vec<usize> = tokens.iter().map(|i| case.actions.data[*i]).collect();
+        let raw: Vec<f32> = tokens
+            .iter()
+            .flat_map(|i| case.logits(*i))
+            .map(|z| *z as f32)
+            .collect();
+        let device = Device::flex().autodiff();
+        let shape = [tokens.len(), case.vocabulary];
+        let logits = Tensor::<2>::from_data(TensorData::new(raw.clone(), shape), &device);
+        let logits = logits.require_grad();
+        let vocabulary = variant.vocabulary();
+        let ours = era::burn::log_probs(logits.clone(), &taken, &factors, vocabulary);
+        let values: Vec<f64> = ours.clone().into_data().iter::<f64>().collect();
+        let theirs = pick(&variant.log_prob.data);
+        // The logits are rounded to f32 and multiplied by up to k.
+        let pairs = values.into_iter().zip(theirs);
+        assert_close(&format!("adapter, {label}"), 1e-5, pairs);
+        let weights: Vec<f32> = advantages.iter().map(|a| -*a as f32).collect();
+        let count = tokens.len();
+        let weights = Tensor::<1>::from_data(TensorData::new(weights, [count]), &device);
+        let grads = ((ours * weights).sum() / count as f64).backward();
+        let grads = logits.grad(&grads).expect("the logits are tracked");
+        let grads: Vec<f64> = grads.into_data().iter::<f64>().collect();
+        let mut expected = vec![0.0; grads.len()];
+        for (at, grad) in expected.chunks_mut(case.vocabulary).enumerate() {
+            let row = &raw[at * case.vocabulary..][..case.vocabulary];
+            let row: Vec<f64> = row.iter().copied().map(f64::from).collect();
+            let upstream = -advantages[at] / count as f64;
+            vocabulary.log_prob_vjp(&row, taken[at], factors[at], upstream, grad);
+        }
+        let pairs = grads.into_iter().zip(expected);
+        assert_close(&format!("adapter's gradient, {label}"), 1e-6, pairs);
+    });
+}
