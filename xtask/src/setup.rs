@@ -80,7 +80,7 @@ fn bring(part: Part) -> Result<(), Failure> {
     }
 }
 
-/// The data sets and models that are there, by the names of their parts.
+/// The data sets that are there, by the names of their parts.
 pub(crate) fn data_sets() -> Vec<&'static str> {
     let data = data();
     let fashion_mnist = fashion_mnist::installed(&data).map(|_| "fashion-mnist");
@@ -91,12 +91,15 @@ pub(crate) fn data_sets() -> Vec<&'static str> {
         by_hand::IMAGE_FOLDER,
     ];
     let by_hand = by_hand.iter().filter(|set| set.installed(&data).is_some());
-    let smollm2 = smollm2::installed(&data).map(|_| "smollm2");
     fashion_mnist
         .into_iter()
         .chain(by_hand.map(|set| set.name))
-        .chain(smollm2)
         .collect()
+}
+
+/// The folder with SmolLM2, when it is set up.
+pub(crate) fn smollm2() -> Option<PathBuf> {
+    smollm2::installed(&data())
 }
 
 /// Where native parts lie.
