@@ -1,13 +1,15 @@
 //! Reinforcement learning of language models: GRPO, its entropy remedies and ERA.
 //!
-//! So far the arithmetic of the losses, in `f64` on slices, with gradients written out: the transformer and the training loops come
-//! later and start their backward pass at these gradients.
+//! So far the arithmetic of the losses, in `f64` on slices, with gradients written out, and what is read from disk: the transformer and the
+//! training loops come later and start their backward pass at these gradients.
 //!
 //! - [`advantage`]: what a response earned beside the others to the same prompt, and which prompts teach anything;
 //! - [`surrogate`]: the clipped surrogate of PPO and GRPO, token by token; [`gspo`]: response by response;
 //! - [`kl`]: estimates of the divergence from a reference policy;
 //! - [`covariance`]: Clip-Cov and KL-Cov, which restrain the few tokens that take most of the entropy away;
-//! - [`entropy`]: the entropy of a token's distribution, and its bonus.
+//! - [`entropy`]: the entropy of a token's distribution, and its bonus;
+//! - [`model`]: configuration and weights of Llama and Qwen2, from Hugging Face, from GGUF, in a file of the project's own;
+//! - [`text`]: tokenizers and chat templates.
 //!
 //! A batch is ragged: the tokens of all responses lie one after another, and [`Lengths`] says where each response ends. There is no padding
 //! and no mask; a token that takes no part in a loss is left out.
