@@ -78,7 +78,7 @@ pub(crate) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
     let sections = [
         ("Toolchain", tools::toolchain(sh)),
         ("Native parts", tools::native(sh)),
-        ("Data", tools::data(&setup::data_sets())),
+        ("Data", tools::data(&setup::data_sets(), setup::smollm2())),
         ("Devices", machine::devices()),
         ("Machine", machine::resources(sh)),
     ];

@@ -99,6 +99,11 @@ pub(crate) fn data_sets() -> Vec<&'static str> {
         .collect()
 }
 
+/// The folder with SmolLM2, when it is set up.
+pub(crate) fn smollm2() -> Option<PathBuf> {
+    smollm2::installed(&data())
+}
+
 /// Where native parts lie.
 fn native() -> PathBuf {
     let chosen = env::var_os("ERA_NATIVE_DIR").filter(|value| !value.is_empty());

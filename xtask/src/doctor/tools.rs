@@ -1,5 +1,7 @@
 //! Programs: the toolchain, and what native parts need; and data sets.
 
+use std::path::PathBuf;
+
 use xshell::{Shell, cmd};
 
 use super::Finding;
@@ -71,17 +73,27 @@ pub(super) fn native(sh: &Shell) -> Vec<Finding> {
     ]
 }
 
-/// One line for all data sets that are there; whoever wants another one asks `setup` for it.
-pub(super) fn data(there: &[&str]) -> Vec<Finding> {
+/// One line for all data sets that are there; whoever wants another one asks `setup` for it. And one for the language model.
+pub(super) fn data(there: &[&str], smollm2: Option<PathBuf>) -> Vec<Finding> {
     let name = "data sets";
-    vec![match there {
-        [] => Finding::optional(
-            name,
-            "vision has its task shapes only",
-            "cargo xtask setup fashion-mnist",
-        ),
-        there => Finding::ok(name, there.join(" ")),
-    }]
+    vec![
+        match there {
+            [] => Finding::optional(
+                name,
+                "vision has its task shapes only",
+                "cargo xtask setup fashion-mnist",
+            ),
+            there => Finding::ok(name, there.join(" ")),
+        },
+        match smollm2 {
+            Some(folder) => Finding::ok("smollm2", paths::shown(&folder)),
+            None => Finding::optional(
+                "smollm2",
+                "a trained language model",
+                "cargo xtask setup smollm2",
+            ),
+        },
+    ]
 }
 
 fn rust(line: Option<String>) -> Finding {
@@ -177,10 +189,14 @@ mod tests {
             "image-folder",
             "smollm2",
         ];
-        let [found] = data(&all).try_into().unwrap();
-        assert_eq!(found.state, State::Ok);
+        let [found, model] = data(&all, Some("/data/smollm2".into())).try_into().unwrap();
+        assert_eq!((found.state, model.state), (State::Ok, State::Ok));
+        assert!(model.about.contains("smollm2"));
         assert!(22 + found.about.len() <= 80 && found.name.len() <= 9);
-        let [found] = data(&[]).try_into().unwrap();
-        assert_eq!(found.state, State::Optional);
+        let [found, model] = data(&[], None).try_into().unwrap();
+        assert_eq!(
+            (found.state, model.state),
+            (State::Optional, State::Optional)
+        );
     }
 }

@@ -33,7 +33,7 @@ impl Weights {
     /// BLAKE3, in hexadecimal, of configuration, names, shapes and values: equal for equal models wherever they came from.
     pub fn digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        // Debug's output of the numbers is their shortest form, as serde_json has it.
+        // Numbers and flags only: this cannot fail.
         let config = serde_json::to_vec(self.config()).unwrap_or_default();
         hasher.update(&(config.len() as u64).to_le_bytes());
         hasher.update(&config);

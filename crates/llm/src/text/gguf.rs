@@ -84,7 +84,7 @@ fn model(file: &Gguf, tokens: &[&str]) -> Result<Tokenizer, ModelError> {
     }
     let mut merges = Vec::new();
     for merge in texts(file, MERGES)? {
-        // A piece may begin with the separator only where that is its symbol, which a space never is here.
+        // Pieces spell their own spaces differently, so the first space is between two.
         let pair = merge.split_once(' ');
         merges.push(pair.ok_or_else(|| wrong(MERGES, format!("{merge:?} is not a pair")))?);
     }

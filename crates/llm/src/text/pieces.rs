@@ -151,7 +151,7 @@ pub(super) fn symbols() -> impl Iterator<Item = (u8, char)> {
     })
 }
 
-/// Whether every merge yields a token, and how the first that does not reads; the library counts on it.
+/// Checks that both parts of every merge and what they make are tokens; the library counts on it.
 pub(super) fn merges_fit<'a>(
     has: impl Fn(&str) -> bool,
     merges: impl IntoIterator<Item = (&'a str, &'a str)>,
