@@ -288,18 +288,16 @@ impl Pass<'_> {
         drop(of_logits);
         let (of_rows, of_norm) =
             tape::rms_norm_backward(of_normed, &top.rows, &top.inverse, policy.norm(), None);
-        let zeros = Tensor::zeros([1, packed.tokens(), policy.config.width], &device);
-        let grad = tape::scatter_add(zeros, of_rows, &packed.rows);
+        let grad = tape::scatter(of_rows, &packed.rows, packed.tokens());
         let (grad, of_blocks) = policy.backward_blocks(grad, kept, &packed);
-        let (onto, untied) = if policy.config.tied {
-            (of_head, None)
+        let (of_embeddings, untied) = if policy.config.tied {
+            (tape::scatter_add(of_head, grad, &packed.tokens), None)
         } else {
-            (
-                Tensor::zeros(policy.parameters[0].dims(), &device),
-                Some(of_head),
-            )
+            let vocabulary = policy.config.vocabulary;
+            let of_embeddings = tape::scatter(grad, &packed.tokens, vocabulary);
+            (of_embeddings, Some(of_head))
         };
-        let mut gradients = vec![tape::scatter_add(onto, grad, &packed.tokens)];
+        let mut gradients = vec![of_embeddings];
         gradients.extend(of_blocks);
         gradients.push(of_norm);
         gradients.extend(untied);

@@ -124,7 +124,9 @@ pub(crate) fn pack(qkv: &[f32], layout: &Layout, packed: &mut [f32]) {
                     let to = &mut packed[start..start + width];
                     to.copy_from_slice(heads.next().unwrap_or_default());
                     rotate(to, cos, sin);
-                    to.iter_mut().for_each(|x| *x *= scale);
+                    for x in to {
+                        *x *= scale;
+                    }
                 }
                 for group in 0..layout.kv_heads {
                     let start = Group::of(layout, group).key + token * width;
@@ -339,7 +341,11 @@ impl NullaryFnOnce for Softmax<'_> {
             for x in row.iter_mut() {
                 *x = exp(*x - max);
             }
-            let mass = sum(row, |x| x);
+            let mass = sum(
+                row,
+                #[inline(always)]
+                |x| x,
+            );
             *inverse = 1.0 / mass;
             *log_mass = mass.ln() + max;
         }

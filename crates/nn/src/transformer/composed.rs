@@ -371,3 +371,13 @@ pub(crate) fn scatter_add<B: Backend>(
     let indexes = indexes::<B>(rows, [rows.len()], &device::<B>(&onto));
     B::float_select_assign(onto, 1, indexes, values.clone(), IndexingUpdateOp::Add)
 }
+
+/// As many rows of zeros, as wide as those of `like`.
+pub(crate) fn zeros<B: Backend>(like: &FloatTensor<B>, rows: usize) -> FloatTensor<B> {
+    let width = like.shape()[2];
+    numbers::<B>(
+        vec![0.0; rows * width],
+        [1, rows, width],
+        &device::<B>(like),
+    )
+}

@@ -126,4 +126,10 @@ pub trait TransformerKernels: Backend {
     ) -> FloatTensor<Self> {
         composed::scatter_add::<Self>(onto, rows, indexes)
     }
+
+    /// The same onto zeros, `[1, rows, D]`.
+    fn scatter(rows: usize, values: &FloatTensor<Self>, indexes: &Arc<[u32]>) -> FloatTensor<Self> {
+        let zeros = composed::zeros::<Self>(values, rows);
+        Self::scatter_add(zeros, values, indexes)
+    }
 }
