@@ -80,7 +80,11 @@ pub(crate) fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
             lanes[i] += f(chunk[i]);
         }
     }
-    rest.iter().fold(total(lanes), |sum, x| sum + f(*x))
+    let mut sum = total(lanes);
+    for x in rest {
+        sum += f(*x);
+    }
+    sum
 }
 
 /// b where it is larger than a, which NaN is not.
@@ -99,10 +103,14 @@ pub(crate) fn max(x: &[f32]) -> f32 {
             lanes[i] = larger(lanes[i], chunk[i]);
         }
     }
-    lanes
-        .iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, |a, b| larger(a, *b))
+    let mut max = f32::NEG_INFINITY;
+    for x in lanes {
+        max = larger(max, x);
+    }
+    for x in rest {
+        max = larger(max, *x);
+    }
+    max
 }
 
 /// x / sqrt(mean(x^2) + epsilon) * scale, for each row of as many values as `scale` has.
@@ -270,21 +278,18 @@ fn weighted(row: &[f32], mass: Mass) -> (f64, f64) {
 #[inline(always)]
 fn scaled(row: &[f32], mass: Mass, factor: f32) -> f64 {
     let (before, rest) = row.split_at(mass.argmax);
-    let blocks = before
-        .chunks(BLOCK)
-        .chain(rest.get(1..).unwrap_or_default().chunks(BLOCK));
-    blocks
-        .map(
-            #[inline(always)]
-            |block| {
-                f64::from(sum(
-                    block,
-                    #[inline(always)]
-                    |z| exp(factor * (z - mass.max)),
-                ))
-            },
-        )
-        .sum()
+    let mut total = 0.0;
+    for part in [before, rest.get(1..).unwrap_or_default()] {
+        for block in part.chunks(BLOCK) {
+            let power = sum(
+                block,
+                #[inline(always)]
+                |z| exp(factor * (z - mass.max)),
+            );
+            total += f64::from(power);
+        }
+    }
+    total
 }
 
 /// What the log-probability of a row's taken token, the entropy, and the gradients of both need.
