@@ -37,7 +37,7 @@ pub struct Evaluation {
 /// What is kept of a block.
 #[derive(Debug)]
 enum Kept {
-    Input(Tensor<3>),
+    Input(Box<Tensor<3>>),
     Tape(Box<BlockTape>),
 }
 
@@ -158,7 +158,7 @@ impl Policy {
         let mut kept = Vec::with_capacity(self.config.layers);
         for block in self.blocks() {
             if self.checkpointing {
-                kept.push(Kept::Input(hidden.clone()));
+                kept.push(Kept::Input(Box::new(hidden.clone())));
                 hidden = block.forward(hidden, &packed.layout);
             } else {
                 let (output, tape) = block.record(hidden, &packed.layout, true);
@@ -317,7 +317,7 @@ impl Policy {
         let mut of_blocks = Vec::with_capacity(kept.len());
         for (block, kept) in self.blocks().zip(kept).rev() {
             let tape = match kept {
-                Kept::Input(input) => block.record(input, layout, false).1,
+                Kept::Input(input) => block.record(*input, layout, false).1,
                 Kept::Tape(tape) => *tape,
             };
             let (of_input, gradients) = block.backward(grad, tape, layout);
