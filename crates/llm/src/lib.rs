@@ -1,7 +1,8 @@
 //! Reinforcement learning of language models: GRPO, its entropy remedies and ERA.
 //!
-//! So far the arithmetic of the losses, in `f64` on slices, with gradients written out, and what is read from disk: the transformer and the
-//! training loops come later and start their backward pass at these gradients.
+//! [`suite`] is what the driver sees. Each method is one file under [`methods`] with its parameters, its loss and its training loop; what they
+//! share is plumbing: problems and start ([`tasks`]), the transformer and its files ([`model`], [`text`]), the sampler ([`sample`]).
+//! The losses are arithmetic in `f64` on slices, with gradients written out, at which a [`model::Policy`] starts its backward pass:
 //!
 //! - [`advantage`]: what a response earned beside the others to the same prompt, and which prompts teach anything;
 //! - [`surrogate`]: the clipped surrogate of PPO and GRPO, token by token; [`gspo`]: response by response;

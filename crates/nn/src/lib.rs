@@ -6,6 +6,8 @@
 //! enter burn as a backend extension: [`kernels`] says what a backend must compute, with a body composed of burn's own
 //! primitives for every backend, and a hand-written one for Flex. Nothing above [`ops`] knows which one runs.
 //!
+//! [`conv`] and [`transformer`] have the larger families of operations in the same way.
+//!
 //! Randomness comes from generators that the caller passes in, never from a backend's own.
 
 mod adam;

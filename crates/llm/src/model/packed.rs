@@ -19,7 +19,7 @@ impl Packed {
     /// may be named several times, as the last of a prompt predicts the first of every response to it.
     ///
     /// # Errors
-    /// Segments do not cover the tokens, or do not fit together; a token is not of the vocabulary; a row is none of the tokens.
+    /// Segments do not cover the tokens, or do not fit together; a token is not of the vocabulary; a row is none of the tokens, or none is wanted.
     pub fn new(
         config: &Config,
         tokens: &[u32],
@@ -27,6 +27,9 @@ impl Packed {
         rows: &[usize],
     ) -> Result<Self, ConfigError> {
         config.check()?;
+        if rows.is_empty() {
+            return Err(ConfigError("no token's prediction is wanted".to_owned()));
+        }
         let before = |segment: &Segment| {
             let prefix = segment.prefix.and_then(|prefix| segments.get(prefix));
             prefix.map_or(0, |prefix| prefix.len)

@@ -37,7 +37,7 @@ pub struct Evaluation {
 /// What is kept of a block.
 #[derive(Debug)]
 enum Kept {
-    Input(Tensor<3>),
+    Input(Box<Tensor<3>>),
     Tape(Box<BlockTape>),
 }
 
@@ -158,7 +158,7 @@ impl Policy {
         let mut kept = Vec::with_capacity(self.config.layers);
         for block in self.blocks() {
             if self.checkpointing {
-                kept.push(Kept::Input(hidden.clone()));
+                kept.push(Kept::Input(Box::new(hidden.clone())));
                 hidden = block.forward(hidden, &packed.layout);
             } else {
                 let (output, tape) = block.record(hidden, &packed.layout, true);
@@ -288,18 +288,16 @@ impl Pass<'_> {
         drop(of_logits);
         let (of_rows, of_norm) =
             tape::rms_norm_backward(of_normed, &top.rows, &top.inverse, policy.norm(), None);
-        let zeros = Tensor::zeros([1, packed.tokens(), policy.config.width], &device);
-        let grad = tape::scatter_add(zeros, of_rows, &packed.rows);
+        let grad = tape::scatter(of_rows, &packed.rows, packed.tokens());
         let (grad, of_blocks) = policy.backward_blocks(grad, kept, &packed);
-        let (onto, untied) = if policy.config.tied {
-            (of_head, None)
+        let (of_embeddings, untied) = if policy.config.tied {
+            (tape::scatter_add(of_head, grad, &packed.tokens), None)
         } else {
-            (
-                Tensor::zeros(policy.parameters[0].dims(), &device),
-                Some(of_head),
-            )
+            let vocabulary = policy.config.vocabulary;
+            let of_embeddings = tape::scatter(grad, &packed.tokens, vocabulary);
+            (of_embeddings, Some(of_head))
         };
-        let mut gradients = vec![tape::scatter_add(onto, grad, &packed.tokens)];
+        let mut gradients = vec![of_embeddings];
         gradients.extend(of_blocks);
         gradients.push(of_norm);
         gradients.extend(untied);
@@ -319,7 +317,7 @@ impl Policy {
         let mut of_blocks = Vec::with_capacity(kept.len());
         for (block, kept) in self.blocks().zip(kept).rev() {
             let tape = match kept {
-                Kept::Input(input) => block.record(input, layout, false).1,
+                Kept::Input(input) => block.record(*input, layout, false).1,
                 Kept::Tape(tape) => *tape,
             };
             let (of_input, gradients) = block.backward(grad, tape, layout);
