@@ -18,7 +18,12 @@ fn log_probabilities_and_their_gradients_are_those_of_era() {
     era_nn::standard_normal(&mut rng, &mut logits);
     for (i, logit) in logits.iter_mut().enumerate() {
         // Steps of a quarter make equals, also around the smallest that takes part.
-        *logit = (8.0 * *logit).round() / if i / VOCABULARY % 2 == 0 { 4.0 } else { 1.0 };
+        *logit = (8.0 * *logit).round()
+            / if (i / VOCABULARY).is_multiple_of(2) {
+                4.0
+            } else {
+                1.0
+            };
     }
     let factors: Vec<f32> = (0..ROWS).map(|row| [1.0, 2.5, 0.6][row % 3]).collect();
     let taken: Vec<u32> = logits
