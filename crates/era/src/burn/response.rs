@@ -39,9 +39,9 @@ pub fn log_probs(
         width,
     };
     if logits.dtype() == DType::F32 {
-        custom(&logits, &rows).unwrap_or_else(|| composed::<f32>(&logits, &rows))
+        custom(&logits, &rows).unwrap_or_else(|| composed::<f32>(logits, &rows))
     } else {
-        composed::<f64>(&logits, &rows)
+        composed::<f64>(logits, &rows)
     }
 }
 
@@ -110,16 +110,16 @@ fn plain<T: Element>(like: &Tensor<2>, values: Vec<T>) -> Tensor<1> {
 }
 
 /// The values with their derivatives out of primitives that every backend has.
-fn composed<T: Real + Element>(logits: &Tensor<2>, rows: &Rows) -> Tensor<1> {
-    let raw = host::<T>(logits);
-    let value = plain(logits, rows.values(&raw));
+fn composed<T: Real + Element>(logits: Tensor<2>, rows: &Rows) -> Tensor<1> {
+    let raw = host::<T>(&logits);
+    let value = plain(&logits, rows.values(&raw));
     if !logits.is_tracked() {
         return value;
     }
     let ones = vec![T::from_f64(1.0); rows.taken.len()];
     let slopes = TensorData::new(rows.vjp(&raw, &ones), logits.dims());
     let slopes = Tensor::<2>::from_data(slopes, (&logits.device(), logits.dtype()));
-    let change = (logits.clone() - logits.clone().detach()) * slopes;
+    let change = (logits.clone() - logits.detach()) * slopes;
     value + change.sum_dim(1).squeeze_dim(1)
 }
 

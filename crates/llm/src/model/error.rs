@@ -49,19 +49,19 @@ impl ModelError {
     }
 
     /// A [`Damaged`](Self::Damaged) error at `path`.
-    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.to_owned(),
-            reason: reason.to_string(),
+            reason: reason.into(),
         }
     }
 
     /// A [`Field`](Self::Field) error at `path`.
-    pub(crate) fn field(path: &Path, field: impl Into<String>, reason: impl ToString) -> Self {
+    pub(crate) fn field(path: &Path, field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Field {
             path: path.to_owned(),
             field: field.into(),
-            reason: reason.to_string(),
+            reason: reason.into(),
         }
     }
 }

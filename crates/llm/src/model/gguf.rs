@@ -68,7 +68,7 @@ impl Gguf {
             return Err(ModelError::damaged(path, "its alignment is 0"));
         }
         let content = Content::read(&mut Cursor::new(&bytes))
-            .map_err(|error| ModelError::damaged(path, error))?;
+            .map_err(|error| ModelError::damaged(path, error.to_string()))?;
         let keys = Keys::new(path, &content)?;
         let config = keys.config()?;
         let interleaved = keys.architecture == "llama";

@@ -97,7 +97,7 @@ impl Weights {
         for path in &files {
             let bytes = read_file(path)?;
             let tensors = SafeTensors::deserialize(&bytes)
-                .map_err(|error| ModelError::damaged(path, error))?;
+                .map_err(|error| ModelError::damaged(path, error.to_string()))?;
             for (name, tensor) in tensors.iter() {
                 // A copy of the embeddings, and what old versions kept though it can be computed.
                 let spare =
@@ -177,12 +177,12 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn read(path: &'a Path) -> Result<Self, ModelError> {
         let bytes = read_file(path)?;
-        let map =
-            serde_json::from_slice(&bytes).map_err(|error| ModelError::damaged(path, error))?;
+        let map = serde_json::from_slice(&bytes)
+            .map_err(|error| ModelError::damaged(path, error.to_string()))?;
         Ok(Self { path, map })
     }
 
-    fn wrong(&self, field: &str, reason: impl ToString) -> ModelError {
+    fn wrong(&self, field: &str, reason: impl Into<String>) -> ModelError {
         ModelError::field(self.path, field, reason)
     }
 

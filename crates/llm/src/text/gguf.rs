@@ -128,7 +128,7 @@ fn pre(file: &Gguf) -> Result<Pre, ModelError> {
 }
 
 fn take_apart(file: &Gguf, tokenizer: &mut Tokenizer) -> Result<(), ModelError> {
-    let wrong = |error: tokenizers::Error| ModelError::field(file.path(), PRE, error);
+    let wrong = |error: tokenizers::Error| ModelError::field(file.path(), PRE, error.to_string());
     let bytes = |regex: bool| PreTokenizerWrapper::from(ByteLevel::new(false, true, regex));
     let split = |pattern: &str| -> Result<PreTokenizerWrapper, ModelError> {
         let pattern = SplitPattern::Regex(pattern.to_owned());

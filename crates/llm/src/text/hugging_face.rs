@@ -87,7 +87,7 @@ fn optional_json(path: &Path) -> Result<Value, ModelError> {
         return Ok(Value::Null);
     }
     let bytes = read_file(path)?;
-    serde_json::from_slice(&bytes).map_err(|error| ModelError::damaged(path, error))
+    serde_json::from_slice(&bytes).map_err(|error| ModelError::damaged(path, error.to_string()))
 }
 
 /// A token is given as its text or as an object around it; empty where it is not given.
@@ -112,7 +112,7 @@ fn template(folder: &Path, config: &Value) -> Result<Option<String>, ModelError>
         let text = String::from_utf8(read_file(&path)?);
         return text
             .map(Some)
-            .map_err(|error| ModelError::damaged(&path, error));
+            .map_err(|error| ModelError::damaged(&path, error.to_string()));
     }
     let field = &config["chat_template"];
     let named = field.as_array().and_then(|all| {

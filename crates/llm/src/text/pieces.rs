@@ -85,7 +85,7 @@ impl Pieces {
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         if let Some(bytes) = &self.bytes {
             let lacking = |byte: &u8| !bytes[usize::from(*byte)];
-            if let Some(at) = text.as_bytes().iter().position(|byte| lacking(byte)) {
+            if let Some(at) = text.as_bytes().iter().position(lacking) {
                 let byte = text.as_bytes()[at];
                 return Err(TextError::Encode(format!(
                     "no token for byte {at}, {byte:#04x}"

@@ -94,14 +94,14 @@ fn shards_make_the_same_model() {
 fn with(
     model: &Golden,
     name: &str,
-    tensor: Option<(Dtype, Vec<usize>, Vec<u8>)>,
+    tensor: Option<&(Dtype, Vec<usize>, Vec<u8>)>,
 ) -> Result<Weights, ModelError> {
     let folder = TempDir::new().unwrap();
     model.lay(folder.path());
     let tensors = SafeTensors::deserialize(model.tensors).unwrap();
     let mut tensors = tensors.tensors();
     tensors.retain(|(other, _)| other != name);
-    if let Some((dtype, shape, data)) = &tensor {
+    if let Some((dtype, shape, data)) = tensor {
         let view = TensorView::new(*dtype, shape.clone(), data).unwrap();
         tensors.push((name.to_owned(), view));
     }
@@ -124,7 +124,7 @@ fn half_precision_is_widened() {
         ),
         (Dtype::BF16, values.iter().flat_map(brain).collect()),
     ] {
-        let weights = with(&model, name, Some((dtype, vec![32], data))).unwrap();
+        let weights = with(&model, name, Some(&(dtype, vec![32], data))).unwrap();
         let norm = weights.arrays().iter().find(|array| array.name == "norm");
         assert_eq!(norm.unwrap().values, values);
     }
@@ -133,7 +133,10 @@ fn half_precision_is_widened() {
 #[test]
 fn wrong_tensors_are_named() {
     let [model, _] = golden();
-    let error = |name: &str, tensor| with(&model, name, tensor).unwrap_err().to_string();
+    let error = |name: &str, tensor: Option<(Dtype, Vec<usize>, Vec<u8>)>| {
+        let error = with(&model, name, tensor.as_ref()).unwrap_err();
+        error.to_string()
+    };
     let missing = error("model.layers.1.mlp.up_proj.weight", None);
     assert!(
         missing.contains("model.safetensors: model.layers.1.mlp.up_proj.weight: missing"),
