@@ -71,7 +71,9 @@ fn sample(c: &mut Criterion) {
         };
         let mut generator = Generator::new(256);
         let rng = |request, sample| ChaCha8Rng::seed_from_u64((request * 8 + sample) as u64);
-        group.throughput(Throughput::Elements((requests.len() * samples * max_tokens) as u64));
+        group.throughput(Throughput::Elements(
+            (requests.len() * samples * max_tokens) as u64,
+        ));
         group.bench_function(name, |b| {
             b.iter(|| {
                 generator

@@ -178,7 +178,11 @@ fn largest(logits: &[f32]) -> Option<(f32, usize)> {
             last[..rest.len()].copy_from_slice(rest);
             for chunk in chunks.iter().chain([&last]) {
                 for i in 0..LANES {
-                    lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
+                    lanes[i] = if chunk[i] > lanes[i] {
+                        chunk[i]
+                    } else {
+                        lanes[i]
+                    };
                     nan[i] |= chunk[i].is_nan();
                 }
             }

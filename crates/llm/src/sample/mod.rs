@@ -45,7 +45,9 @@ pub enum Error {
         vocabulary: usize,
     },
     /// The model's outputs are not numbers.
-    #[error("sample responses: the logits after token {position} of request {request} are not finite")]
+    #[error(
+        "sample responses: the logits after token {position} of request {request} are not finite"
+    )]
     NotFinite {
         /// Index of the request.
         request: usize,

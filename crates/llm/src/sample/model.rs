@@ -205,7 +205,12 @@ impl Buffers {
         let epsilon = config.norm_epsilon as f32;
         for (layer, block) in network.matrices.blocks.iter().enumerate() {
             let vectors = network.vectors[layer];
-            rms_norm_rows(&self.stream, vectors.attention_norm, epsilon, &mut self.normed);
+            rms_norm_rows(
+                &self.stream,
+                vectors.attention_norm,
+                epsilon,
+                &mut self.normed,
+            );
             let begin = vectors.qkv_bias.map_or(Begin::Zero, Begin::Row);
             block.qkv.product(&self.normed, begin, &mut self.qkv);
             self.attend(config, pool, batch, layer);

@@ -280,7 +280,10 @@ impl Run<'_> {
     fn step(&mut self) -> Result<(), Error> {
         self.batch.clear();
         for row in &mut self.active {
-            let (request, at) = (row.request, self.responses[row.request][row.sample].tokens.len() - 1);
+            let (request, at) = (
+                row.request,
+                self.responses[row.request][row.sample].tokens.len() - 1,
+            );
             if at.is_multiple_of(PANEL) {
                 row.pages.push(self.pool.take());
             }

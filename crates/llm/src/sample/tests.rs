@@ -73,7 +73,10 @@ fn golden_model(model: &Value) -> Golden {
     let row = |row: usize| {
         let start = (row * width + width - 1) * config.vocabulary;
         let logits = &logits[start..start + config.vocabulary];
-        logits.iter().map(|x| x.as_f64().expect("a number")).collect()
+        logits
+            .iter()
+            .map(|x| x.as_f64().expect("a number"))
+            .collect()
     };
     let greedy = model["greedy"].as_array().expect("greedy");
     let greedy: Vec<Vec<u32>> = greedy.iter().map(|row| tokens(&row["tokens"])).collect();
@@ -90,7 +93,10 @@ fn weights(config: &Config, file: &SafeTensors) -> Weights {
     let read = |name: &str| -> Vec<f32> {
         let tensor = file.tensor(name).expect("a tensor of the file");
         let (chunks, _) = tensor.data().as_chunks::<4>();
-        chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        chunks
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
     };
     let arrays = config.parameters().into_iter().map(|(name, shape)| {
         let (layer, kind) = name
@@ -161,7 +167,11 @@ fn reference(weights: &Weights, sequence: &[u32]) -> Vec<Vec<f64>> {
     for layer in 0..c.layers {
         let of = |name: &str| array(&format!("layers.{layer}.{name}"));
         let (qkv_matrix, scale) = (of("qkv"), of("attention_norm"));
-        let bias = if c.qkv_bias { of("qkv_bias") } else { vec![0.0; c.qkv_width()] };
+        let bias = if c.qkv_bias {
+            of("qkv_bias")
+        } else {
+            vec![0.0; c.qkv_width()]
+        };
         let heads = c.heads + 2 * c.kv_heads;
         let projected: Vec<Vec<Vec<f64>>> = stream
             .iter()
@@ -171,13 +181,16 @@ fn reference(weights: &Weights, sequence: &[u32]) -> Vec<Vec<f64>> {
                 y.iter_mut().zip(&bias).for_each(|(y, b)| *y += b);
                 let head = |h: usize| {
                     let head = &y[h * c.head_width..][..c.head_width];
-                    if h < c.heads + c.kv_heads { turn(head, position) } else { head.to_vec() }
+                    if h < c.heads + c.kv_heads {
+                        turn(head, position)
+                    } else {
+                        head.to_vec()
+                    }
                 };
                 (0..heads).map(head).collect()
             })
             .collect();
-        let (out, mlp_norm, gate_up, down) =
-            (of("out"), of("mlp_norm"), of("gate_up"), of("down"));
+        let (out, mlp_norm, gate_up, down) = (of("out"), of("mlp_norm"), of("gate_up"), of("down"));
         for position in 0..sequence.len() {
             let mut mixed = Vec::new();
             for head in 0..c.heads {
@@ -199,11 +212,19 @@ fn reference(weights: &Weights, sequence: &[u32]) -> Vec<Vec<f64>> {
                 }));
             }
             let x = &mut stream[position];
-            x.iter_mut().zip(times(&mixed, &out)).for_each(|(x, y)| *x += y);
+            x.iter_mut()
+                .zip(times(&mixed, &out))
+                .for_each(|(x, y)| *x += y);
             let hidden = times(&norm(x, &mlp_norm), &gate_up);
             let (gate, up) = hidden.split_at(c.feed_forward);
-            let gated: Vec<f64> = gate.iter().zip(up).map(|(g, u)| g / (1.0 + (-g).exp()) * u).collect();
-            x.iter_mut().zip(times(&gated, &down)).for_each(|(x, y)| *x += y);
+            let gated: Vec<f64> = gate
+                .iter()
+                .zip(up)
+                .map(|(g, u)| g / (1.0 + (-g).exp()) * u)
+                .collect();
+            x.iter_mut()
+                .zip(times(&gated, &down))
+                .for_each(|(x, y)| *x += y);
         }
     }
     let head = if c.tied { embed.clone() } else { array("head") };
@@ -242,7 +263,9 @@ fn greedy_decoding_is_that_of_transformers() {
     for golden in golden() {
         // The reference of these tests is that of the fixture first.
         for (prompt, logits) in golden.prompts.iter().zip(&golden.logits) {
-            let last = reference(&golden.weights, prompt).pop().expect("a position");
+            let last = reference(&golden.weights, prompt)
+                .pop()
+                .expect("a position");
             for (a, b) in last.iter().zip(logits) {
                 assert!((a - b).abs() < 1e-9, "{a} instead of {b}");
             }
@@ -277,19 +300,38 @@ fn probabilities_are_those_of_a_pass_over_the_whole_sequence() {
     for (seed, array) in drawn.arrays_mut().iter_mut().enumerate() {
         let mut noise = vec![0.0; array.values.len()];
         era_nn::standard_normal(&mut rng(8, seed), &mut noise);
-        array.values.iter_mut().zip(noise).for_each(|(x, n)| *x += 0.2 * n);
+        array
+            .values
+            .iter_mut()
+            .zip(noise)
+            .for_each(|(x, n)| *x += 0.2 * n);
     }
     let models = golden().into_iter().map(|golden| golden.weights);
     for weights in models.chain([drawn]) {
         let long: Vec<u32> = (0..45).map(|i| (i * i + 3) % 37).collect();
         let requests = [
-            Request { prompt: &[5], samples: 2 },
-            Request { prompt: &long, samples: 3 },
-            Request { prompt: &long[..32], samples: 1 },
-            Request { prompt: &long[..7], samples: 0 },
+            Request {
+                prompt: &[5],
+                samples: 2,
+            },
+            Request {
+                prompt: &long,
+                samples: 3,
+            },
+            Request {
+                prompt: &long[..32],
+                samples: 1,
+            },
+            Request {
+                prompt: &long[..7],
+                samples: 0,
+            },
         ];
         for temperature in [1.0, 0.7] {
-            let sampling = Sampling { temperature, ..warm(40) };
+            let sampling = Sampling {
+                temperature,
+                ..warm(40)
+            };
             let found = generate(&weights, &requests, &sampling, rng).expect("samples");
             for (request, responses) in requests.iter().zip(&found) {
                 assert_eq!(responses.len(), request.samples);
@@ -310,11 +352,17 @@ fn check(weights: &Weights, prompt: &[u32], response: &Response, temperature: f6
         let row = &logits[prompt.len() - 1 + at];
         let log_prob = row[*token as usize] / temperature - log_sum(row, temperature);
         let found = f64::from(response.log_probs[at]);
-        assert!((found - log_prob).abs() < 1e-4, "{at}: {found} instead of {log_prob}");
+        assert!(
+            (found - log_prob).abs() < 1e-4,
+            "{at}: {found} instead of {log_prob}"
+        );
         let sum = log_sum(row, 1.0);
         let entropy: f64 = row.iter().map(|z| (z - sum).exp() * (sum - z)).sum();
         let found = f64::from(response.entropies[at]);
-        assert!((found - entropy).abs() < 1e-4, "{at}: {found} instead of {entropy}");
+        assert!(
+            (found - entropy).abs() < 1e-4,
+            "{at}: {found} instead of {entropy}"
+        );
     }
 }
 
@@ -330,7 +378,10 @@ fn a_response_depends_on_its_own_generator_alone() {
             .map(|(prompt, samples)| Request { prompt, samples })
             .collect();
         // Stop tokens make rows end at different times.
-        let sampling = Sampling { stop: vec![3, 7], ..warm(70) };
+        let sampling = Sampling {
+            stop: vec![3, 7],
+            ..warm(70)
+        };
         let all = generate(weights, &requests, &sampling, rng).expect("samples");
         let mut generator = Generator::new(3);
         for rows in [1, 2, 7, 14] {
@@ -339,7 +390,10 @@ fn a_response_depends_on_its_own_generator_alone() {
             let again = generator.generate(weights, &requests, &sampling, rng);
             assert_eq!(again.as_ref(), Ok(&all), "memory that was used before");
         }
-        let alone = Request { prompt: &golden.prompts[1], samples: 1 };
+        let alone = Request {
+            prompt: &golden.prompts[1],
+            samples: 1,
+        };
         for (sample, expected) in all[1].iter().enumerate() {
             let found = generate(weights, &[alone], &sampling, |_, _| rng(1, sample));
             assert_eq!(found.expect("samples")[0][0], *expected);
@@ -352,7 +406,10 @@ fn a_response_depends_on_its_own_generator_alone() {
 #[test]
 fn responses_end_at_stop_tokens_or_at_their_length() {
     let golden = &golden()[0];
-    let request = Request { prompt: &golden.prompts[0], samples: 2 };
+    let request = Request {
+        prompt: &golden.prompts[0],
+        samples: 2,
+    };
     for max_tokens in [1, 2, 5] {
         let found = generate(&golden.weights, &[request], &greedy(max_tokens), rng);
         for response in &found.expect("samples")[0] {
@@ -364,7 +421,10 @@ fn responses_end_at_stop_tokens_or_at_their_length() {
     }
     for at in 0..3 {
         let stop = golden.greedy[0][at];
-        let sampling = Sampling { stop: vec![1_000_000, stop], ..greedy(10) };
+        let sampling = Sampling {
+            stop: vec![1_000_000, stop],
+            ..greedy(10)
+        };
         let found = generate(&golden.weights, &[request], &sampling, rng);
         for response in &found.expect("samples")[0] {
             assert_eq!(response.tokens, golden.greedy[0][..=at]);
@@ -377,33 +437,72 @@ fn responses_end_at_stop_tokens_or_at_their_length() {
 fn what_cannot_be_sampled_is_said() {
     let weights = &golden()[0].weights;
     let request = |prompt| Request { prompt, samples: 1 };
-    let sample = |requests: &[Request], sampling: &Sampling| {
-        generate(weights, requests, sampling, rng)
-    };
+    let sample =
+        |requests: &[Request], sampling: &Sampling| generate(weights, requests, sampling, rng);
     assert_eq!(sample(&[], &warm(3)), Ok(vec![]));
-    let none = Request { prompt: &[1], samples: 0 };
+    let none = Request {
+        prompt: &[1],
+        samples: 0,
+    };
     assert_eq!(sample(&[none, none], &warm(3)), Ok(vec![vec![], vec![]]));
     let empty = sample(&[request(&[1]), request(&[])], &warm(3));
     assert_eq!(empty, Err(Error::EmptyPrompt { request: 1 }));
     let unknown = sample(&[request(&[1, 48])], &warm(3));
     let (token, vocabulary) = (48, 48);
-    assert_eq!(unknown, Err(Error::Token { request: 0, token, vocabulary }));
+    assert_eq!(
+        unknown,
+        Err(Error::Token {
+            request: 0,
+            token,
+            vocabulary
+        })
+    );
     for sampling in [
-        Sampling { temperature: -0.1, ..warm(3) },
-        Sampling { temperature: f64::NAN, ..warm(3) },
-        Sampling { temperature: f64::INFINITY, ..warm(3) },
-        Sampling { top_p: 0.0, ..warm(3) },
-        Sampling { top_p: 1.1, ..warm(3) },
-        Sampling { top_p: f64::NAN, ..warm(3) },
-        Sampling { top_k: Some(0), ..warm(3) },
+        Sampling {
+            temperature: -0.1,
+            ..warm(3)
+        },
+        Sampling {
+            temperature: f64::NAN,
+            ..warm(3)
+        },
+        Sampling {
+            temperature: f64::INFINITY,
+            ..warm(3)
+        },
+        Sampling {
+            top_p: 0.0,
+            ..warm(3)
+        },
+        Sampling {
+            top_p: 1.1,
+            ..warm(3)
+        },
+        Sampling {
+            top_p: f64::NAN,
+            ..warm(3)
+        },
+        Sampling {
+            top_k: Some(0),
+            ..warm(3)
+        },
         warm(0),
     ] {
         let found = sample(&[request(&[1])], &sampling);
         assert!(matches!(found, Err(Error::Setting(_))), "{sampling:?}");
     }
     let mut broken = weights.clone();
-    let norm = broken.arrays_mut().iter_mut().find(|array| array.name == "norm");
+    let norm = broken
+        .arrays_mut()
+        .iter_mut()
+        .find(|array| array.name == "norm");
     norm.expect("a norm").values[0] = f32::NAN;
     let found = generate(&broken, &[request(&[1, 2])], &warm(3), rng);
-    assert_eq!(found, Err(Error::NotFinite { request: 0, position: 2 }));
+    assert_eq!(
+        found,
+        Err(Error::NotFinite {
+            request: 0,
+            position: 2
+        })
+    );
 }

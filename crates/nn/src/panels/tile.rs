@@ -17,28 +17,38 @@ pub enum Begin<'a> {
     Result,
 }
 
-/// One panel's part of a product: `rows` rows of `left` times `panel`.
+/// One or two panels' part of a product: `rows` rows of `left` times the panels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Job<'a> {
-    /// Rows begin `left_stride` apart and have as many values as `panel` has rows, at least.
+pub(super) struct Job<'a, const P: usize> {
+    /// Rows begin `left_stride` apart and have as many values as a panel has rows, at least.
     pub(super) left: &'a [f32],
     pub(super) left_stride: usize,
     pub(super) rows: usize,
-    pub(super) panel: &'a [Columns],
-    /// [`Begin::Row`] has the values of this panel's columns.
+    pub(super) panels: [&'a [Columns]; P],
+    /// [`Begin::Row`] has the values of these panels' columns.
     pub(super) begin: Begin<'a>,
     /// Distance of the rows of the result.
     pub(super) stride: usize,
-    /// Columns of the panel that are written, at most 32.
+    /// Columns that are written: all of the first panels and at most 32 of the last.
     pub(super) columns: usize,
 }
 
-impl Job<'_> {
+/// Rows that fit in registers beside `panels` panels. Two panels at once need a third less of reads from memory for each product, and are a
+/// third faster.
+pub(super) const fn most_rows<A: Vectors>(panels: usize) -> usize {
+    if panels == 1 {
+        A::ROWS
+    } else {
+        A::ROWS * 3 / 7
+    }
+}
+
+impl<const P: usize> Job<'_, P> {
     /// Writes the result, the first row at the start of `out`. Every number is one chain of `a b + c` over the depth, in order, so it
     /// does not depend on how many rows there are.
     #[inline(always)]
     pub(super) fn run<A: Vectors>(self, arch: A, out: &mut [f32]) {
-        let blocks = self.rows.div_ceil(A::ROWS);
+        let blocks = self.rows.div_ceil(most_rows::<A>(P));
         let mut done = 0;
         for block in 0..blocks {
             // As even as can be: a last block of one row would take as long as one of four.
@@ -56,7 +66,7 @@ impl Job<'_> {
             ($($n:literal)*) => {
                 match rows {
                     // The comparison is one of constants: kernels that an instruction set has no registers for are not made.
-                    $($n if $n <= A::ROWS => self.tile::<A, $n>(arch, left, out),)*
+                    $($n if $n <= most_rows::<A>(P) => self.tile::<A, $n>(arch, left, out),)*
                     _ => {}
                 }
             };
@@ -66,7 +76,7 @@ impl Job<'_> {
 
     #[inline(always)]
     fn tile<A: Vectors, const R: usize>(self, arch: A, left: &[f32], out: &mut [f32]) {
-        let mut sums = [[arch.splat(0.0); 2]; R];
+        let mut sums = [[[arch.splat(0.0); 2]; P]; R];
         match self.begin {
             Begin::Zero => {}
             Begin::Row(row) => sums = [self.load(arch, row); R],
@@ -76,29 +86,36 @@ impl Job<'_> {
                 }
             }
         }
-        let depth = self.panel.len();
+        let depth = self.panels[0].len();
         let rows: [&[f32]; R] = std::array::from_fn(|row| &left[row * self.left_stride..][..depth]);
-        let sums = multiply(arch, sums, rows, self.panel);
+        let sums = multiply(arch, sums, rows, self.panels);
         for (row, sums) in sums.iter().enumerate() {
-            let out = &mut out[row * self.stride..];
-            let values = sums.map(|sum| arch.store(sum));
-            if self.columns == PANEL {
-                out[..PANEL].copy_from_slice(values.as_flattened());
-            } else {
-                out[..self.columns].copy_from_slice(&values.as_flattened()[..self.columns]);
+            let out = &mut out[row * self.stride..][..self.columns];
+            for (panel, sums) in sums.iter().enumerate() {
+                let out = &mut out[panel * PANEL..];
+                let values = sums.map(|sum| arch.store(sum));
+                if let Some(out) = out.first_chunk_mut::<PANEL>() {
+                    out.copy_from_slice(values.as_flattened());
+                } else {
+                    out.copy_from_slice(&values.as_flattened()[..out.len()]);
+                }
             }
         }
     }
 
     #[inline(always)]
-    fn load<A: Vectors>(self, arch: A, from: &[f32]) -> [A::V; 2] {
-        let mut values = [0.0; PANEL];
-        if self.columns == PANEL {
-            values.copy_from_slice(&from[..PANEL]);
-        } else {
-            values[..self.columns].copy_from_slice(&from[..self.columns]);
-        }
-        halves(&values).map(|half| arch.load(half))
+    fn load<A: Vectors>(self, arch: A, from: &[f32]) -> [[A::V; 2]; P] {
+        let from = &from[..self.columns];
+        std::array::from_fn(|panel| {
+            let from = &from[panel * PANEL..];
+            let mut values = [0.0; PANEL];
+            if let Some(from) = from.first_chunk::<PANEL>() {
+                values = *from;
+            } else {
+                values[..from.len()].copy_from_slice(from);
+            }
+            halves(&values).map(|half| arch.load(half))
+        })
     }
 }
 
@@ -111,20 +128,26 @@ fn halves(columns: &Columns) -> [&Lane; 2] {
 
 /// Takes and returns the sums, so that they stay in registers.
 #[inline(always)]
-fn multiply<A: Vectors, const R: usize>(
+fn multiply<A: Vectors, const R: usize, const P: usize>(
     arch: A,
-    mut sums: [[A::V; 2]; R],
+    mut sums: [[[A::V; 2]; P]; R],
     rows: [&[f32]; R],
-    panel: &[Columns],
-) -> [[A::V; 2]; R] {
+    panels: [&[Columns]; P],
+) -> [[[A::V; 2]; P]; R] {
+    let depth = panels[0].len();
     // One length for all: no index below needs a check.
-    let rows = rows.map(|row| &row[..panel.len()]);
-    for (k, columns) in panel.iter().enumerate() {
-        let columns = halves(columns).map(|half| arch.load(half));
+    let rows = rows.map(|row| &row[..depth]);
+    let panels = panels.map(|panel| &panel[..depth]);
+    for k in 0..depth {
+        let columns = panels.map(|panel| halves(&panel[k]).map(|half| arch.load(half)));
         for (sums, row) in sums.iter_mut().zip(&rows) {
             let value = arch.splat(row[k]);
-            for (sum, columns) in sums.iter_mut().zip(columns) {
-                *sum = arch.mul_add(value, columns, *sum);
+            for (sums, columns) in sums
+                .as_flattened_mut()
+                .iter_mut()
+                .zip(columns.as_flattened())
+            {
+                *sums = arch.mul_add(value, *columns, *sums);
             }
         }
     }

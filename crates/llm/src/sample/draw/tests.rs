@@ -34,21 +34,39 @@ fn probabilities(logits: &[f32], temperature: f64) -> Vec<f64> {
 #[test]
 fn log_probabilities_and_entropies_are_those_of_f64() {
     let mut drawer = Drawer::default();
-    for (size, spread) in [(1, 1.0), (2, 9.0), (30, 1.0), (513, 3.0), (49_152, 0.1), (49_152, 5.0), (5_000, 30.0)] {
+    for (size, spread) in [
+        (1, 1.0),
+        (2, 9.0),
+        (30, 1.0),
+        (513, 3.0),
+        (49_152, 0.1),
+        (49_152, 5.0),
+        (5_000, 30.0),
+    ] {
         for temperature in [0.0, 0.3, 1.0, 2.0] {
             for seed in 0..5 {
                 let logits = logits(seed, size, spread);
                 let uniform = f64::from(seed as u32) / 5.0;
                 let found = drawer.draw(&logits, &sampling(temperature, None, 1.0), || uniform);
-                let Token { token, log_prob, entropy } = found.expect("finite logits");
+                let Token {
+                    token,
+                    log_prob,
+                    entropy,
+                } = found.expect("finite logits");
                 let scale = if temperature == 0.0 { 1.0 } else { temperature };
                 let exact = probabilities(&logits, scale)[token as usize].ln();
-                assert!((f64::from(log_prob) - exact).abs() < 1e-5 * exact.abs().max(1.0), "{log_prob} instead of {exact}");
+                assert!(
+                    (f64::from(log_prob) - exact).abs() < 1e-5 * exact.abs().max(1.0),
+                    "{log_prob} instead of {exact}"
+                );
                 let exact: f64 = probabilities(&logits, 1.0)
                     .iter()
                     .map(|p| if *p > 0.0 { -p * p.ln() } else { 0.0 })
                     .sum();
-                assert!((f64::from(entropy) - exact).abs() < 1e-5, "{entropy} instead of {exact}");
+                assert!(
+                    (f64::from(entropy) - exact).abs() < 1e-5,
+                    "{entropy} instead of {exact}"
+                );
             }
         }
     }
@@ -60,7 +78,9 @@ fn frequencies(logits: &[f32], sampling: &Sampling, expected: &[f64], seed: u64)
     let draws = 40_000;
     let mut counts = vec![0_u32; logits.len()];
     for _ in 0..draws {
-        let token = drawer.draw(logits, sampling, || rng.random()).expect("finite logits");
+        let token = drawer
+            .draw(logits, sampling, || rng.random())
+            .expect("finite logits");
         counts[token.token as usize] += 1;
     }
     let (mut chi, mut freedom) = (0.0, -1.0);
@@ -75,7 +95,10 @@ fn frequencies(logits: &[f32], sampling: &Sampling, expected: &[f64], seed: u64)
     }
     // Four deviations above its mean.
     let bound = freedom + 4.0 * (2.0_f64 * freedom).sqrt();
-    assert!(chi <= bound.max(0.0), "chi-square {chi} of {freedom} degrees of freedom");
+    assert!(
+        chi <= bound.max(0.0),
+        "chi-square {chi} of {freedom} degrees of freedom"
+    );
 }
 
 fn truncated(mut p: Vec<f64>, kept: &[usize]) -> Vec<f64> {
@@ -95,7 +118,12 @@ fn tokens_are_drawn_as_often_as_they_are_probable() {
     }
     // Several blocks.
     let logits = logits(2, 1_100, 0.5);
-    frequencies(&logits, &sampling(1.0, None, 1.0), &probabilities(&logits, 1.0), 4);
+    frequencies(
+        &logits,
+        &sampling(1.0, None, 1.0),
+        &probabilities(&logits, 1.0),
+        4,
+    );
 }
 
 #[test]
@@ -118,19 +146,39 @@ fn truncation_leaves_the_most_probable() {
         (Some(2), 0.56, &[1]),
         (Some(2), 0.58, &[1, 3]),
     ] {
-        frequencies(&logits, &sampling(1.0, top_k, top_p), &truncated(p(), kept), 5);
+        frequencies(
+            &logits,
+            &sampling(1.0, top_k, top_p),
+            &truncated(p(), kept),
+            5,
+        );
     }
     // Temperature comes first: squared probabilities are 1, 16, 4, 9 of 30.
     let half = probabilities(&logits, 0.5);
-    frequencies(&logits, &sampling(0.5, None, 0.8), &truncated(half, &[1, 3]), 6);
+    frequencies(
+        &logits,
+        &sampling(0.5, None, 0.8),
+        &truncated(half, &[1, 3]),
+        6,
+    );
 }
 
 #[test]
 fn equals_are_kept_by_top_k_and_ordered_by_top_p() {
     let logits = [0.0, 1.0, 1.0, 1.0, -5.0];
     let p = || probabilities(&logits, 1.0);
-    frequencies(&logits, &sampling(1.0, Some(2), 1.0), &truncated(p(), &[1, 2, 3]), 7);
-    frequencies(&logits, &sampling(1.0, None, 0.3), &truncated(p(), &[1, 2]), 8);
+    frequencies(
+        &logits,
+        &sampling(1.0, Some(2), 1.0),
+        &truncated(p(), &[1, 2, 3]),
+        7,
+    );
+    frequencies(
+        &logits,
+        &sampling(1.0, None, 0.3),
+        &truncated(p(), &[1, 2]),
+        8,
+    );
     // Greedy takes the first of equals.
     let found = Drawer::default().draw(&logits, &sampling(0.0, None, 1.0), || unreachable!());
     assert_eq!(found.map(|token| token.token), Some(1));
@@ -140,15 +188,27 @@ fn equals_are_kept_by_top_k_and_ordered_by_top_p() {
 fn logits_that_are_no_numbers_are_refused_and_minus_infinity_is_never_drawn() {
     let (nan, infinite) = (f32::NAN, f32::INFINITY);
     let mut drawer = Drawer::default();
-    for logits in [vec![nan], vec![1.0, nan, 2.0], vec![0.0, infinite], vec![-infinite; 40], vec![]] {
-        for sampling in [sampling(0.0, None, 1.0), sampling(1.0, None, 1.0), sampling(0.7, Some(1), 0.5)] {
+    for logits in [
+        vec![nan],
+        vec![1.0, nan, 2.0],
+        vec![0.0, infinite],
+        vec![-infinite; 40],
+        vec![],
+    ] {
+        for sampling in [
+            sampling(0.0, None, 1.0),
+            sampling(1.0, None, 1.0),
+            sampling(0.7, Some(1), 0.5),
+        ] {
             assert_eq!(drawer.draw(&logits, &sampling, || 0.5), None, "{logits:?}");
         }
     }
     let logits = [-infinite, 0.0, -infinite, 0.0, -infinite];
     for uniform in [0.0, 0.49, 0.51, 1.0 - f64::EPSILON / 2.0] {
         for (top_k, top_p) in [(None, 1.0), (Some(4), 1.0), (None, 0.99), (Some(3), 0.99)] {
-            let found = drawer.draw(&logits, &sampling(1.0, top_k, top_p), || uniform).expect("a token");
+            let found = drawer
+                .draw(&logits, &sampling(1.0, top_k, top_p), || uniform)
+                .expect("a token");
             assert_eq!(found.token, if uniform < 0.5 { 1 } else { 3 });
             assert!((f64::from(found.entropy) - 2.0_f64.ln()).abs() < 1e-6);
         }
