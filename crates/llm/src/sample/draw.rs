@@ -197,31 +197,44 @@ fn largest(logits: &[f32]) -> Option<(f32, usize)> {
     Some((largest, first))
 }
 
-#[inline(always)]
-fn weigh_block(logits: &[f32], weights: &mut [f32], largest: f32, inverse: f32) -> (f32, f32) {
-    let (mut sums, mut moments) = ([0.0; LANES], [0.0; LANES]);
-    let (chunks, rest) = logits.as_chunks::<LANES>();
-    let (out, out_rest) = weights.as_chunks_mut::<LANES>();
-    let mut add = |logits: &[f32; LANES], out: &mut [f32; LANES]| {
+/// Partial sums of the weights w and of w log w.
+struct Sums {
+    weights: [f32; LANES],
+    moments: [f32; LANES],
+}
+
+impl Sums {
+    #[inline(always)]
+    fn add(&mut self, logits: &[f32; LANES], out: &mut [f32; LANES], largest: f32, inverse: f32) {
         for i in 0..LANES {
             let below = (logits[i] - largest) * inverse;
             let weight = exp(below);
             out[i] = weight;
-            sums[i] += weight;
-            // -inf times 0 is NaN.
-            moments[i] += if weight > 0.0 { weight * below } else { 0.0 };
+            self.weights[i] += weight;
+            // -inf times 0 is NaN; e^-88 is 0 here.
+            self.moments[i] += weight * if below > -88.0 { below } else { -88.0 };
         }
+    }
+}
+
+#[inline(always)]
+fn weigh_block(logits: &[f32], weights: &mut [f32], largest: f32, inverse: f32) -> (f32, f32) {
+    let mut sums = Sums {
+        weights: [0.0; LANES],
+        moments: [0.0; LANES],
     };
+    let (chunks, rest) = logits.as_chunks::<LANES>();
+    let (out, out_rest) = weights.as_chunks_mut::<LANES>();
     for (logits, out) in chunks.iter().zip(out) {
-        add(logits, out);
+        sums.add(logits, out, largest, inverse);
     }
     if !rest.is_empty() {
         let (mut padded, mut out) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
         padded[..rest.len()].copy_from_slice(rest);
-        add(&padded, &mut out);
+        sums.add(&padded, &mut out, largest, inverse);
         out_rest.copy_from_slice(&out[..rest.len()]);
     }
-    (sums.iter().sum(), moments.iter().sum())
+    (sums.weights.iter().sum(), sums.moments.iter().sum())
 }
 
 #[cfg(test)]

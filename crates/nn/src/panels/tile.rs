@@ -1,7 +1,7 @@
 //! Up to fourteen rows times one panel of 32 columns, in registers.
 
 use super::PANEL;
-use crate::conv::lanes::{LANES, Lane, Vectors};
+use crate::conv::lanes::{LANES, Vectors};
 
 /// 32 columns of one row of a matrix.
 pub(super) type Columns = [f32; PANEL];
@@ -79,7 +79,12 @@ impl<const P: usize> Job<'_, P> {
         let mut sums = [[[arch.splat(0.0); 2]; P]; R];
         match self.begin {
             Begin::Zero => {}
-            Begin::Row(row) => sums = [self.load(arch, row); R],
+            Begin::Row(row) => {
+                let row = self.load(arch, row);
+                for sums in &mut sums {
+                    *sums = row;
+                }
+            }
             Begin::Result => {
                 for (row, sums) in sums.iter_mut().enumerate() {
                     *sums = self.load(arch, &out[row * self.stride..]);
@@ -87,17 +92,23 @@ impl<const P: usize> Job<'_, P> {
             }
         }
         let depth = self.panels[0].len();
-        let rows: [&[f32]; R] = std::array::from_fn(|row| &left[row * self.left_stride..][..depth]);
+        let mut rows: [&[f32]; R] = [&[]; R];
+        for (row, values) in rows.iter_mut().enumerate() {
+            *values = &left[row * self.left_stride..][..depth];
+        }
         let sums = multiply(arch, sums, rows, self.panels);
         for (row, sums) in sums.iter().enumerate() {
             let out = &mut out[row * self.stride..][..self.columns];
             for (panel, sums) in sums.iter().enumerate() {
                 let out = &mut out[panel * PANEL..];
-                let values = sums.map(|sum| arch.store(sum));
-                if let Some(out) = out.first_chunk_mut::<PANEL>() {
-                    out.copy_from_slice(values.as_flattened());
+                let (first, second) = (arch.store(sums[0]), arch.store(sums[1]));
+                if out.len() >= PANEL {
+                    out[..LANES].copy_from_slice(&first);
+                    out[LANES..PANEL].copy_from_slice(&second);
                 } else {
-                    out.copy_from_slice(&values.as_flattened()[..out.len()]);
+                    for (out, value) in out.iter_mut().zip(first.iter().chain(&second)) {
+                        *out = *value;
+                    }
                 }
             }
         }
@@ -106,48 +117,55 @@ impl<const P: usize> Job<'_, P> {
     #[inline(always)]
     fn load<A: Vectors>(self, arch: A, from: &[f32]) -> [[A::V; 2]; P] {
         let from = &from[..self.columns];
-        std::array::from_fn(|panel| {
+        let mut sums = [[arch.splat(0.0); 2]; P];
+        for (panel, sums) in sums.iter_mut().enumerate() {
             let from = &from[panel * PANEL..];
-            let mut values = [0.0; PANEL];
-            if let Some(from) = from.first_chunk::<PANEL>() {
-                values = *from;
+            let mut values = [[0.0; LANES]; 2];
+            if from.len() >= PANEL {
+                values[0].copy_from_slice(&from[..LANES]);
+                values[1].copy_from_slice(&from[LANES..PANEL]);
             } else {
-                values[..from.len()].copy_from_slice(from);
+                for (value, from) in values.as_flattened_mut().iter_mut().zip(from) {
+                    *value = *from;
+                }
             }
-            halves(&values).map(|half| arch.load(half))
-        })
+            for (sum, value) in sums.iter_mut().zip(&values) {
+                *sum = arch.load(value);
+            }
+        }
+        sums
     }
 }
 
-/// The two registers of 32 columns.
-#[inline(always)]
-fn halves(columns: &Columns) -> [&Lane; 2] {
-    let (halves, _) = columns.as_chunks::<LANES>();
-    [&halves[0], &halves[1]]
-}
-
-/// Takes and returns the sums, so that they stay in registers.
+/// Takes and returns the sums, so that they stay in registers. Loops and not `map`s of arrays: the compiler does not inline those, and what
+/// is not inlined here is not compiled for the instruction set.
 #[inline(always)]
 fn multiply<A: Vectors, const R: usize, const P: usize>(
     arch: A,
     mut sums: [[[A::V; 2]; P]; R],
-    rows: [&[f32]; R],
-    panels: [&[Columns]; P],
+    mut rows: [&[f32]; R],
+    mut panels: [&[Columns]; P],
 ) -> [[[A::V; 2]; P]; R] {
-    let depth = panels[0].len();
     // One length for all: no index below needs a check.
-    let rows = rows.map(|row| &row[..depth]);
-    let panels = panels.map(|panel| &panel[..depth]);
+    let depth = panels[0].len();
+    for row in &mut rows {
+        *row = &row[..depth];
+    }
+    for panel in &mut panels {
+        *panel = &panel[..depth];
+    }
     for k in 0..depth {
-        let columns = panels.map(|panel| halves(&panel[k]).map(|half| arch.load(half)));
+        let mut columns = [[arch.splat(0.0); 2]; P];
+        for (columns, panel) in columns.iter_mut().zip(&panels) {
+            let (halves, _) = panel[k].as_chunks::<LANES>();
+            columns[0] = arch.load(&halves[0]);
+            columns[1] = arch.load(&halves[1]);
+        }
         for (sums, row) in sums.iter_mut().zip(&rows) {
             let value = arch.splat(row[k]);
-            for (sums, columns) in sums
-                .as_flattened_mut()
-                .iter_mut()
-                .zip(columns.as_flattened())
-            {
-                *sums = arch.mul_add(value, *columns, *sums);
+            for (sums, columns) in sums.iter_mut().zip(&columns) {
+                sums[0] = arch.mul_add(value, columns[0], sums[0]);
+                sums[1] = arch.mul_add(value, columns[1], sums[1]);
             }
         }
     }
