@@ -1,7 +1,7 @@
 //! Reinforcement learning of language models: GRPO, its entropy remedies and ERA.
 //!
-//! So far the arithmetic of the losses, in `f64` on slices, with gradients written out: the transformer and the training loops come
-//! later and start their backward pass at these gradients.
+//! The arithmetic of the losses is in `f64` on slices, with gradients written out; a [`model::Policy`] starts its backward pass at these
+//! gradients. The training loops come later.
 //!
 //! - [`advantage`]: what a response earned beside the others to the same prompt, and which prompts teach anything;
 //! - [`surrogate`]: the clipped surrogate of PPO and GRPO, token by token; [`gspo`]: response by response;

@@ -6,6 +6,8 @@
 //! enter burn as a backend extension: [`kernels`] says what a backend must compute, with a body composed of burn's own
 //! primitives for every backend, and a hand-written one for Flex. Nothing above [`ops`] knows which one runs.
 //!
+//! [`conv`] and [`transformer`] have the larger families of operations in the same way.
+//!
 //! Randomness comes from generators that the caller passes in, never from a backend's own.
 
 mod adam;
@@ -28,4 +30,5 @@ pub use kernels::Activation;
 pub use layer::{Dense, Norm};
 pub use mlp::{Head, Mlp, MlpConfig};
 pub use ops::square_sum;
+pub use pulp::NullaryFnOnce;
 pub use simd::{exp, vectorised};

@@ -1,8 +1,8 @@
 //! The transformer, forward only, on rows of tokens whose earlier positions are in a pool of keys and values.
 
 use era_nn::panels::{Attend, AttendRow, Begin, Cell, Panels, Pool};
-use era_nn::transformer::rows::{RopeTable, rms_norm_rows, swiglu_rows};
-use era_nn::vectorised;
+use era_nn::transformer::rows::{RopeTable, rms_norm_rows, rotate, swiglu_rows};
+use era_nn::{NullaryFnOnce, vectorised};
 
 use crate::model::{Config, Weights};
 
@@ -262,34 +262,17 @@ impl Buffers {
 
     /// Rotates queries, to `queries`, and keys, to the pool, where values go with them.
     fn rotate(&mut self, config: &Config, pool: &mut Pool, batch: &Batch, layer: usize) {
-        let Some((_, rope)) = &self.rope else {
-            return; // there are no rows without a call of `prepare`
-        };
-        let (width, rows) = (config.head_width, batch.inputs.len());
-        let per = config.heads / config.kv_heads;
-        let scale = 1.0 / (width as f32).sqrt();
-        let qkv = self.qkv.chunks_exact_mut(config.qkv_width());
-        let queries = &mut self.queries;
-        vectorised(
-            #[inline(always)]
-            || {
-                for (row, (input, qkv)) in batch.inputs.iter().zip(qkv).enumerate() {
-                    let (heads, others) = qkv.split_at_mut(config.attention_width());
-                    let (keys, values) = others.split_at_mut(config.kv_heads * width);
-                    let (cos, sin) = rope.at(input.position);
-                    for (head, query) in heads.chunks_exact_mut(width).enumerate() {
-                        rotate(query, cos, sin, scale);
-                        let to = ((head / per * rows + row) * per + head % per) * width;
-                        queries[to..to + width].copy_from_slice(query);
-                    }
-                    let heads = keys.chunks_exact_mut(width).zip(values.chunks_exact(width));
-                    for (head, (key, value)) in heads.enumerate() {
-                        rotate(key, cos, sin, 1.0);
-                        pool.write(input.page, Cell { layer, head }, input.at, key, value);
-                    }
-                }
-            },
-        );
+        if let Some((_, rope)) = &self.rope {
+            vectorised(Rotate {
+                config,
+                rope,
+                inputs: &batch.inputs,
+                layer,
+                qkv: &mut self.qkv,
+                queries: &mut self.queries,
+                pool,
+            });
+        }
     }
 
     /// Computes the logits, `[rows, V]`, of `stream`, or of the residual stream that [`Buffers::forward`] left.
@@ -305,13 +288,44 @@ impl Buffers {
     }
 }
 
-/// Turns the pairs (i, i + width / 2) of a head.
-#[inline(always)]
-fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], scale: f32) {
-    let (first, second) = head.split_at_mut(cos.len());
-    for ((x, y), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
-        let (a, b) = (*x * scale, *y * scale);
-        *x = a * cos - b * sin;
-        *y = b * cos + a * sin;
+/// See [`Buffers::rotate`].
+struct Rotate<'a> {
+    config: &'a Config,
+    rope: &'a RopeTable,
+    inputs: &'a [Input],
+    layer: usize,
+    qkv: &'a mut [f32],
+    queries: &'a mut [f32],
+    pool: &'a mut Pool,
+}
+
+impl NullaryFnOnce for Rotate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let (config, layer) = (self.config, self.layer);
+        let (width, rows) = (config.head_width, self.inputs.len());
+        let per = config.heads / config.kv_heads;
+        let scale = 1.0 / (width as f32).sqrt();
+        let qkv = self.qkv.chunks_exact_mut(config.qkv_width());
+        for (row, (input, qkv)) in self.inputs.iter().zip(qkv).enumerate() {
+            let (heads, others) = qkv.split_at_mut(config.attention_width());
+            let (keys, values) = others.split_at_mut(config.kv_heads * width);
+            let (cos, sin) = self.rope.at(input.position);
+            for (head, query) in heads.chunks_exact_mut(width).enumerate() {
+                rotate(query, cos, sin);
+                let to = ((head / per * rows + row) * per + head % per) * width;
+                for (to, x) in self.queries[to..to + width].iter_mut().zip(query) {
+                    *to = scale * *x;
+                }
+            }
+            let heads = keys.chunks_exact_mut(width).zip(values.chunks_exact(width));
+            for (head, (key, value)) in heads.enumerate() {
+                rotate(key, cos, sin);
+                let cell = Cell { layer, head };
+                self.pool.write(input.page, cell, input.at, key, value);
+            }
+        }
     }
 }

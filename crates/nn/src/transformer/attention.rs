@@ -6,8 +6,11 @@
 use pulp::NullaryFnOnce;
 
 use super::layout::{Block, Layout};
-use super::rows::{max, rotate, sum};
+use super::rows::rotate;
 use crate::simd::{exp, run};
+
+/// Columns of a row that are worked on together; rows of scores are padded to a multiple.
+const STEP: usize = 16;
 
 /// A matrix within a slice, by strides.
 #[derive(Clone, Copy)]
@@ -124,7 +127,9 @@ pub(crate) fn pack(qkv: &[f32], layout: &Layout, packed: &mut [f32]) {
                     let to = &mut packed[start..start + width];
                     to.copy_from_slice(heads.next().unwrap_or_default());
                     rotate(to, cos, sin);
-                    to.iter_mut().for_each(|x| *x *= scale);
+                    for x in to {
+                        *x *= scale;
+                    }
                 }
                 for group in 0..layout.kv_heads {
                     let start = Group::of(layout, group).key + token * width;
@@ -293,17 +298,13 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Of each row, how many columns it meets and how many the piece has.
+    /// Of each row, how many columns it meets and how many the piece has, whole steps.
     fn extents(&self) -> impl Iterator<Item = (usize, usize)> {
         let (sharing, shared) = (self.layout.sharing(), self.block.shared());
         self.block.pieces.iter().flat_map(move |piece| {
             let before = piece.start - piece.keys;
-            (0..piece.len * sharing).map(move |row| {
-                (
-                    shared + before + row / sharing + 1,
-                    shared + piece.key_count(),
-                )
-            })
+            let all = (shared + piece.key_count()).next_multiple_of(STEP);
+            (0..piece.len * sharing).map(move |row| (shared + before + row / sharing + 1, all))
         })
     }
 }
@@ -333,13 +334,23 @@ impl NullaryFnOnce for Softmax<'_> {
         let rows = self.scores.chunks_mut(self.stride).zip(self.part.extents());
         let results = self.inverse.iter_mut().zip(self.log_mass);
         for ((row, (met, all)), (inverse, log_mass)) in rows.zip(results) {
-            let (row, rest) = row[..all].split_at_mut(met);
-            rest.fill(0.0);
-            let max = max(row);
-            for x in row.iter_mut() {
-                *x = exp(*x - max);
+            row[met..all].fill(f32::NEG_INFINITY);
+            let (row, _) = row[..all].as_chunks_mut::<STEP>();
+            let mut lanes = [f32::NEG_INFINITY; STEP];
+            for x in &*row {
+                for i in 0..STEP {
+                    lanes[i] = if x[i] > lanes[i] { x[i] } else { lanes[i] };
+                }
             }
-            let mass = sum(row, |x| x);
+            let max = lanes.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+            let mut lanes = [0.0; STEP];
+            for x in row {
+                for i in 0..STEP {
+                    x[i] = exp(x[i] - max);
+                    lanes[i] += x[i];
+                }
+            }
+            let mass: f32 = lanes.iter().sum();
             *inverse = 1.0 / mass;
             *log_mass = mass.ln() + max;
         }
@@ -352,7 +363,7 @@ pub(crate) fn forward(packed: &[f32], layout: &Layout, output: &mut [f32], log_m
     let (mut scores, mut result) = (Vec::new(), Vec::new());
     let mut inverse = Vec::new();
     for block in layout.blocks() {
-        let stride = block.keys();
+        let stride = block.keys().next_multiple_of(STEP);
         for group in 0..layout.kv_heads {
             let part = Part {
                 layout,
@@ -423,11 +434,15 @@ impl NullaryFnOnce for SoftmaxBackward<'_> {
         for (((row, grad), (met, all)), (log_mass, mean)) in
             rows.zip(self.part.extents()).zip(of_row)
         {
-            row[met..all].fill(0.0);
+            row[met..all].fill(f32::NEG_INFINITY);
             grad[met..all].fill(0.0);
-            for (x, grad) in row[..met].iter_mut().zip(&mut grad[..met]) {
-                *x = exp(*x - log_mass);
-                *grad = *x * (*grad - mean);
+            let (row, _) = row[..all].as_chunks_mut::<STEP>();
+            let (grad, _) = grad[..all].as_chunks_mut::<STEP>();
+            for (x, grad) in row.iter_mut().zip(grad) {
+                for i in 0..STEP {
+                    x[i] = exp(x[i] - log_mass);
+                    grad[i] = x[i] * (grad[i] - mean);
+                }
             }
         }
     }
@@ -451,7 +466,7 @@ impl Backward<'_> {
         let (mut scores, mut grads) = (Vec::new(), Vec::new());
         let (mut upstream, mut means) = (Vec::new(), Vec::new());
         for block in layout.blocks() {
-            let stride = block.keys();
+            let stride = block.keys().next_multiple_of(STEP);
             for group in 0..layout.kv_heads {
                 let part = Part {
                     layout,

@@ -156,7 +156,7 @@ fn rotate<B: Backend>(heads: FloatTensor<B>, layout: &Layout, sign: f32) -> Floa
 }
 
 /// Queries (H heads), keys and values (each repeated to H heads) of rotated `[H + 2 G, N, W]`.
-fn split<B: Backend>(rotated: FloatTensor<B>, layout: &Layout) -> [FloatTensor<B>; 3] {
+fn split<B: Backend>(rotated: &FloatTensor<B>, layout: &Layout) -> [FloatTensor<B>; 3] {
     let (heads, kv_heads) = (layout.heads, layout.kv_heads);
     let (tokens, width) = (layout.tokens(), layout.head_width);
     let repeat = |from: usize| {
@@ -207,7 +207,7 @@ pub(crate) fn attention<B: Backend>(qkv: FloatTensor<B>, layout: &Layout) -> Att
     );
     let values = part::<B>(by_head, 0, heads + kv_heads..all);
     let rotated = B::float_cat(vec![turned, values], 0);
-    let [query, key, value] = split::<B>(rotated.clone(), layout);
+    let [query, key, value] = split::<B>(&rotated, layout);
     let scores = scores::<B>(query, key, layout);
     let max = B::float_max_dim(scores.clone(), 2);
     let mass = B::float_sum_dim(B::float_exp(B::float_sub(scores.clone(), max.clone())), 2);
@@ -234,7 +234,7 @@ pub(crate) fn attention_backward<B: Backend>(
     };
     let transposed = |tensor| B::float_swap_dims(tensor, 1, 2);
     let (grad, output) = (by_head(grad), by_head(saved.output));
-    let [query, key, value] = split::<B>(saved.rotated, layout);
+    let [query, key, value] = split::<B>(&saved.rotated, layout);
     let scores = scores::<B>(query.clone(), key.clone(), layout);
     let shares = B::float_exp(B::float_sub(scores, saved.log_mass));
     let of_value = B::float_matmul(transposed(shares.clone()), grad.clone());
@@ -287,9 +287,9 @@ struct LogProb<B: Backend> {
 }
 
 impl<B: Backend> LogProb<B> {
-    fn new(logits: FloatTensor<B>, targets: &Targets) -> Self {
+    fn new(logits: &FloatTensor<B>, targets: &Targets) -> Self {
         let [_, rows, vocabulary] = logits.shape().dims();
-        let device = device::<B>(&logits);
+        let device = device::<B>(logits);
         let taken = indexes::<B>(&targets.taken, [1, rows, 1], &device);
         let factors = numbers::<B>(targets.factors.to_vec(), [1, rows, 1], &device);
         let max = B::float_max_dim(logits.clone(), 2);
@@ -297,7 +297,7 @@ impl<B: Backend> LogProb<B> {
         let powers = B::float_exp(B::float_mul(relative.clone(), factors.clone()));
         let (powers, inside) = match targets.top {
             Some(count) if count < vocabulary => {
-                let members = members::<B>(&logits, count);
+                let members = members::<B>(logits, count);
                 let inside = B::float_gather(2, members.clone(), taken.clone());
                 (B::float_mul(powers, members), inside)
             }
@@ -315,7 +315,7 @@ impl<B: Backend> LogProb<B> {
 }
 
 pub(crate) fn token_log_prob<B: Backend>(
-    logits: FloatTensor<B>,
+    logits: &FloatTensor<B>,
     targets: &Targets,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let one = LogProb::<B>::new(logits, targets);
@@ -338,23 +338,23 @@ pub(crate) fn token_log_prob<B: Backend>(
 }
 
 pub(crate) fn token_log_prob_backward<B: Backend>(
-    grad: FloatTensor<B>,
-    logits: FloatTensor<B>,
-    sums: FloatTensor<B>,
+    grad: &FloatTensor<B>,
+    logits: &FloatTensor<B>,
+    sums: &FloatTensor<B>,
     targets: &Targets,
 ) -> FloatTensor<B> {
     let one = LogProb::<B>::new(logits, targets);
     let column = |tensor: &FloatTensor<B>, i: usize| part::<B>(tensor.clone(), 2, i..i + 1);
-    let of_log_prob = B::float_mul(B::float_mul(column(&grad, 0), one.factors), one.inside);
-    let scaled_mass = B::float_exp(column(&sums, 2));
+    let of_log_prob = B::float_mul(B::float_mul(column(grad, 0), one.factors), one.inside);
+    let scaled_mass = B::float_exp(column(sums, 2));
     let shares = B::float_div(one.powers, scaled_mass);
     let spread = B::float_neg(B::float_mul(shares, of_log_prob.clone()));
     let add = IndexingUpdateOp::Add;
     let from_log_prob = B::float_scatter(2, spread, one.taken, of_log_prob, add);
-    let log_shares = B::float_sub(one.relative, column(&sums, 1));
-    let weight = B::float_add(log_shares.clone(), column(&sums, 3));
+    let log_shares = B::float_sub(one.relative, column(sums, 1));
+    let weight = B::float_add(log_shares.clone(), column(sums, 3));
     let pull = B::float_mul(B::float_exp(log_shares), weight);
-    let from_entropy = B::float_mul(pull, column(&grad, 1));
+    let from_entropy = B::float_mul(pull, column(grad, 1));
     B::float_sub(from_log_prob, from_entropy)
 }
 
@@ -370,4 +370,14 @@ pub(crate) fn scatter_add<B: Backend>(
 ) -> FloatTensor<B> {
     let indexes = indexes::<B>(rows, [rows.len()], &device::<B>(&onto));
     B::float_select_assign(onto, 1, indexes, values.clone(), IndexingUpdateOp::Add)
+}
+
+/// As many rows of zeros, as wide as those of `like`.
+pub(crate) fn zeros<B: Backend>(like: &FloatTensor<B>, rows: usize) -> FloatTensor<B> {
+    let width = like.shape()[2];
+    numbers::<B>(
+        vec![0.0; rows * width],
+        [1, rows, width],
+        &device::<B>(like),
+    )
 }

@@ -9,8 +9,9 @@ use super::attention;
 use super::kernels::{Attended, TransformerKernels};
 use super::layout::{Layout, Targets};
 use super::passes::{self, RmsNormBackward, SUMS};
+use super::pool::{self, tensor};
 use super::rows;
-use crate::flex::{Operand, Values, multiply_add, multiply_append, tensor, writable};
+use crate::flex::{Operand, Values, multiply_add, multiply_over, writable};
 
 impl Values {
     fn matrix(&self, transposed: bool) -> Operand<'_> {
@@ -25,13 +26,17 @@ impl Values {
 /// What stands in the result before a product is added: `add` itself, in place, or its one row again and again.
 fn begin(add: FlexTensor, rows: usize) -> FlexTensor {
     let [_, given, width] = add.shape().dims();
-    if given == rows {
+    if given == rows && add.is_unique() {
         return writable(add);
     }
-    let row = Values::of(&add);
-    let mut values = Vec::with_capacity(rows * width);
-    for _ in 0..rows {
-        values.extend_from_slice(row.slice());
+    let from = Values::of(&add);
+    let mut values = pool::buffer(rows * width);
+    if given == rows {
+        values.copy_from_slice(from.slice());
+    } else {
+        for row in values.chunks_exact_mut(width) {
+            row.copy_from_slice(from.slice());
+        }
     }
     tensor(values, [1, rows, width])
 }
@@ -51,8 +56,8 @@ impl TransformerKernels for Flex {
             multiply_add(output.storage_mut(), left, right);
             return output;
         }
-        let mut output = Vec::new();
-        multiply_append(&mut output, left, right);
+        let mut output = pool::buffer(rows * columns);
+        multiply_over(&mut output, left, right);
         tensor(output, [1, rows, columns])
     }
 
@@ -75,9 +80,10 @@ impl TransformerKernels for Flex {
         } else {
             (&input, &grad)
         };
-        let mut output = Vec::new();
-        multiply_append(&mut output, left.matrix(true), right.matrix(false));
-        tensor(output, [1, left.shape[2], right.shape[2]])
+        let shape = [1, left.shape[2], right.shape[2]];
+        let mut output = pool::buffer(shape[1] * shape[2]);
+        multiply_over(&mut output, left.matrix(true), right.matrix(false));
+        tensor(output, shape)
     }
 
     fn rms_norm(
@@ -87,7 +93,7 @@ impl TransformerKernels for Flex {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (input, scale) = (Values::of(input), Values::of(scale));
         let shape @ [_, rows, width] = input.shape;
-        let (mut output, mut inverse) = (vec![0.0; rows * width], vec![0.0; rows]);
+        let (mut output, mut inverse) = (pool::buffer(rows * width), pool::buffer(rows));
         passes::rms_norm(
             input.slice(),
             scale.slice(),
@@ -125,7 +131,7 @@ impl TransformerKernels for Flex {
     fn swiglu(input: &FloatTensor<Self>) -> FloatTensor<Self> {
         let input = Values::of(input);
         let [_, rows, width] = input.shape;
-        let mut output = vec![0.0; rows * width / 2];
+        let mut output = pool::buffer(rows * width / 2);
         rows::swiglu_rows(input.slice(), width / 2, &mut output);
         tensor(output, [1, rows, width / 2])
     }
@@ -139,10 +145,10 @@ impl TransformerKernels for Flex {
     fn attend(qkv: FloatTensor<Self>, layout: &Layout) -> Attended<Self> {
         let qkv = Values::of(&qkv);
         let tokens = layout.tokens();
-        let mut packed = vec![0.0; qkv.slice().len()];
+        let mut packed = pool::buffer(qkv.slice().len());
         attention::pack(qkv.slice(), layout, &mut packed);
-        let mut output = vec![0.0; tokens * layout.width()];
-        let mut log_mass = vec![0.0; tokens * layout.heads];
+        let mut output = pool::buffer(tokens * layout.width());
+        let mut log_mass = pool::buffer(tokens * layout.heads);
         attention::forward(&packed, layout, &mut output, &mut log_mass);
         Attended {
             output: tensor(output, [1, tokens, layout.width()]),
@@ -158,7 +164,7 @@ impl TransformerKernels for Flex {
     ) -> FloatTensor<Self> {
         let (grad, output) = (Values::of(&grad), Values::of(&saved.output));
         let (packed, log_mass) = (Values::of(&saved.rotated), Values::of(&saved.log_mass));
-        let mut of_packed = vec![0.0; packed.slice().len()];
+        let mut of_packed = pool::zeros(packed.slice().len());
         attention::Backward {
             layout,
             grad: grad.slice(),
@@ -167,8 +173,9 @@ impl TransformerKernels for Flex {
             log_mass: log_mass.slice(),
         }
         .run(&mut of_packed);
-        let mut of_qkv = vec![0.0; of_packed.len()];
+        let mut of_qkv = pool::buffer(of_packed.len());
         attention::unpack(&of_packed, layout, &mut of_qkv);
+        pool::give(of_packed);
         tensor(of_qkv, [1, layout.tokens(), layout.qkv_width()])
     }
 
@@ -178,7 +185,7 @@ impl TransformerKernels for Flex {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let logits = Values::of(logits);
         let rows = logits.shape[1];
-        let (mut output, mut sums) = (vec![0.0; 2 * rows], vec![0.0; SUMS * rows]);
+        let (mut output, mut sums) = (pool::buffer(2 * rows), pool::buffer(SUMS * rows));
         passes::token_log_prob(logits.slice(), targets, &mut output, &mut sums);
         (tensor(output, [1, rows, 2]), tensor(sums, [1, rows, SUMS]))
     }
@@ -198,10 +205,10 @@ impl TransformerKernels for Flex {
     fn gather(table: &FloatTensor<Self>, indexes: &Arc<[u32]>) -> FloatTensor<Self> {
         let table = Values::of(table);
         let width = table.shape[2];
-        let mut output = Vec::with_capacity(indexes.len() * width);
-        for index in &**indexes {
+        let mut output = pool::buffer(indexes.len() * width);
+        for (index, row) in indexes.iter().zip(output.chunks_exact_mut(width)) {
             let start = *index as usize * width;
-            output.extend_from_slice(&table.slice()[start..start + width]);
+            row.copy_from_slice(&table.slice()[start..start + width]);
         }
         tensor(output, [1, indexes.len(), width])
     }
@@ -221,5 +228,11 @@ impl TransformerKernels for Flex {
             }
         }
         onto
+    }
+
+    fn scatter(rows: usize, values: &FloatTensor<Self>, indexes: &Arc<[u32]>) -> FloatTensor<Self> {
+        let width = values.shape()[2];
+        let zeros = tensor(pool::zeros(rows * width), [1, rows, width]);
+        Self::scatter_add(zeros, values, indexes)
     }
 }

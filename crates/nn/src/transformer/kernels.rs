@@ -100,7 +100,7 @@ pub trait TransformerKernels: Backend {
         logits: &FloatTensor<Self>,
         targets: &Targets,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        composed::token_log_prob::<Self>(logits.clone(), targets)
+        composed::token_log_prob::<Self>(logits, targets)
     }
 
     /// The gradient of the logits from that of `[1, N, 2]`, in the logits' memory where nobody else has it.
@@ -110,7 +110,7 @@ pub trait TransformerKernels: Backend {
         sums: FloatTensor<Self>,
         targets: &Targets,
     ) -> FloatTensor<Self> {
-        composed::token_log_prob_backward::<Self>(grad, logits, sums, targets)
+        composed::token_log_prob_backward::<Self>(&grad, &logits, &sums, targets)
     }
 
     /// The rows of a table `[1, V, D]` that are named, `[1, N, D]`.
@@ -125,5 +125,11 @@ pub trait TransformerKernels: Backend {
         indexes: &Arc<[u32]>,
     ) -> FloatTensor<Self> {
         composed::scatter_add::<Self>(onto, rows, indexes)
+    }
+
+    /// The same onto zeros, `[1, rows, D]`.
+    fn scatter(rows: usize, values: &FloatTensor<Self>, indexes: &Arc<[u32]>) -> FloatTensor<Self> {
+        let zeros = composed::zeros::<Self>(values, rows);
+        Self::scatter_add(zeros, values, indexes)
     }
 }

@@ -14,6 +14,7 @@ pub mod kernels;
 mod layout;
 mod ops;
 mod passes;
+mod pool;
 pub mod rows;
 pub mod tape;
 #[cfg(test)]

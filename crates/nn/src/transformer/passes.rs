@@ -101,13 +101,14 @@ impl NullaryFnOnce for RmsNormBackward<'_> {
 
 /// The gradient of what went into SwiGLU, in its place.
 pub(crate) fn swiglu_backward(grad: &[f32], width: usize, input: &mut [f32]) {
-    run(
+    struct Kernel<'a>(&'a [f32], usize, &'a mut [f32]);
+    impl NullaryFnOnce for Kernel<'_> {
+        type Output = ();
         #[inline(always)]
-        || {
-            let rows = grad
-                .chunks_exact(width)
-                .zip(input.chunks_exact_mut(2 * width));
-            for (grad, row) in rows {
+        fn call(self) {
+            let Self(grad, width, input) = self;
+            let rows = input.chunks_exact_mut(2 * width);
+            for (grad, row) in grad.chunks_exact(width).zip(rows) {
                 let (gate, up) = row.split_at_mut(width);
                 for ((grad, gate), up) in grad.iter().zip(gate).zip(up) {
                     let sigmoid = sigmoid(*gate);
@@ -116,8 +117,9 @@ pub(crate) fn swiglu_backward(grad: &[f32], width: usize, input: &mut [f32]) {
                     *up = grad * silu;
                 }
             }
-        },
-    );
+        }
+    }
+    run(Kernel(grad, width, input));
 }
 
 /// The `count` largest of a row, ascending; of equals the first are taken, and NaN is the largest of all.
@@ -214,9 +216,6 @@ fn vocabulary(logits: &[f32], targets: &Targets) -> usize {
     logits.len().checked_div(rows).unwrap_or(1).max(1)
 }
 
-/// Below this, e^x is 0 in `f32`, and it is not to meet an infinity.
-const NEGLIGIBLE: f32 = -200.0;
-
 /// The gradient of one row of logits in their place, but for the taken token's own share.
 struct RowBackward<'a> {
     row: &'a mut [f32],
@@ -241,34 +240,28 @@ impl NullaryFnOnce for RowBackward<'_> {
             of_log_prob,
             of_entropy,
         } = self;
-        let relative = |z: f32| {
-            let d = z - of.max;
-            if d < NEGLIGIBLE { NEGLIGIBLE } else { d }
-        };
-        let log_share = |z| relative(z) - of.log_mass;
-        let scaled = |z| exp(factor * relative(z) - of.log_scaled_mass);
-        let pull = |log_share: f32, share: f32| of_entropy * share * (log_share + of.entropy);
         if of_entropy == 0.0 && of_log_prob == 0.0 {
             row.fill(0.0);
         } else if of_entropy == 0.0 {
             for z in row {
-                *z = -of_log_prob * scaled(*z);
+                *z = -of_log_prob * of.scaled_share(*z, factor);
             }
         } else if of_log_prob == 0.0 {
             for z in row {
-                let log = log_share(*z);
-                *z = -pull(log, exp(log));
+                let log = of.log_share(*z);
+                *z = -of_entropy * of.entropy_slope(log, exp(log));
             }
         } else if factor == 1.0 {
             for z in row {
-                let log = log_share(*z);
+                let log = of.log_share(*z);
                 let share = exp(log);
-                *z = -of_log_prob * share - pull(log, share);
+                *z = -of_log_prob * share - of_entropy * of.entropy_slope(log, share);
             }
         } else {
             for z in row {
-                let log = log_share(*z);
-                *z = -of_log_prob * scaled(*z) - pull(log, exp(log));
+                let log = of.log_share(*z);
+                *z = -of_log_prob * of.scaled_share(*z, factor)
+                    - of_entropy * of.entropy_slope(log, exp(log));
             }
         }
     }

@@ -62,6 +62,7 @@ impl RopeTable {
 }
 
 /// Rotates one head in place: the pairs (i, i + W / 2) by the angles whose cosines and sines are given.
+#[inline(always)]
 pub fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (first, second) = row.split_at_mut(cos.len());
     for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
@@ -79,13 +80,22 @@ pub(crate) fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
             lanes[i] += f(chunk[i]);
         }
     }
-    rest.iter().fold(total(lanes), |sum, x| sum + f(*x))
+    let mut sum = total(lanes);
+    for x in rest {
+        sum += f(*x);
+    }
+    sum
+}
+
+/// b where it is larger than a, which NaN is not.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 /// The largest value that is not NaN; -infinity where there is none.
 #[inline(always)]
 pub(crate) fn max(x: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
@@ -93,18 +103,24 @@ pub(crate) fn max(x: &[f32]) -> f32 {
             lanes[i] = larger(lanes[i], chunk[i]);
         }
     }
-    lanes
-        .iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, |a, b| larger(a, *b))
+    let mut max = f32::NEG_INFINITY;
+    for x in lanes {
+        max = larger(max, x);
+    }
+    for x in rest {
+        max = larger(max, *x);
+    }
+    max
 }
 
 /// x / sqrt(mean(x^2) + epsilon) * scale, for each row of as many values as `scale` has.
 pub fn rms_norm_rows(input: &[f32], scale: &[f32], epsilon: f32, out: &mut [f32]) {
-    assert_eq!(input.len(), out.len(), "one result for each value");
-    run(
+    struct Kernel<'a>(&'a [f32], &'a [f32], f32, &'a mut [f32]);
+    impl NullaryFnOnce for Kernel<'_> {
+        type Output = ();
         #[inline(always)]
-        || {
+        fn call(self) {
+            let Self(input, scale, epsilon, out) = self;
             let width = scale.len();
             let rows = input.chunks_exact(width).zip(out.chunks_exact_mut(width));
             for (x, y) in rows {
@@ -113,14 +129,22 @@ pub fn rms_norm_rows(input: &[f32], scale: &[f32], epsilon: f32, out: &mut [f32]
                     *y = x * factor * scale;
                 }
             }
-        },
-    );
+        }
+    }
+    assert_eq!(input.len(), out.len(), "one result for each value");
+    run(Kernel(input, scale, epsilon, out));
 }
 
 /// 1 / sqrt(mean(x^2) + epsilon).
 #[inline(always)]
 pub(crate) fn inverse_rms(x: &[f32], epsilon: f32) -> f32 {
-    1.0 / (sum(x, |x| x * x) / x.len() as f32 + epsilon).sqrt()
+    1.0 / (sum(
+        x,
+        #[inline(always)]
+        |x| x * x,
+    ) / x.len() as f32
+        + epsilon)
+        .sqrt()
 }
 
 /// 1 / (1 + e^-x).
@@ -131,38 +155,49 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 
 /// silu(first half) times the second half of each row of 2 x `width` values, where silu(x) = x / (1 + e^-x).
 pub fn swiglu_rows(input: &[f32], width: usize, out: &mut [f32]) {
-    assert_eq!(input.len(), 2 * out.len(), "one result for two values");
-    run(
+    struct Kernel<'a>(&'a [f32], usize, &'a mut [f32]);
+    impl NullaryFnOnce for Kernel<'_> {
+        type Output = ();
         #[inline(always)]
-        || {
-            let rows = input
-                .chunks_exact(2 * width)
-                .zip(out.chunks_exact_mut(width));
-            for (row, out) in rows {
+        fn call(self) {
+            let Self(input, width, out) = self;
+            let rows = input.chunks_exact(2 * width);
+            for (row, out) in rows.zip(out.chunks_exact_mut(width)) {
                 let (gate, up) = row.split_at(width);
                 for ((gate, up), out) in gate.iter().zip(up).zip(out) {
                     *out = gate * sigmoid(*gate) * up;
                 }
             }
-        },
-    );
+        }
+    }
+    assert_eq!(input.len(), 2 * out.len(), "one result for two values");
+    run(Kernel(input, width, out));
 }
 
 /// Turns a row into its softmax. -infinity becomes 0; a row with NaN, or of nothing but -infinity, becomes NaN.
 pub fn softmax_in_place(row: &mut [f32]) {
-    run(
+    struct Kernel<'a>(&'a mut [f32]);
+    impl NullaryFnOnce for Kernel<'_> {
+        type Output = ();
         #[inline(always)]
-        || {
+        fn call(self) {
+            let row = self.0;
             let max = max(row);
             for x in row.iter_mut() {
                 *x = exp(*x - max);
             }
-            let share = 1.0 / sum(row, |x| x);
+            let share = 1.0
+                / sum(
+                    row,
+                    #[inline(always)]
+                    |x| x,
+                );
             for x in row {
                 *x *= share;
             }
-        },
-    );
+        }
+    }
+    run(Kernel(row));
 }
 
 /// How many values are added up in `f32` before their sum joins one in `f64`.
@@ -197,6 +232,20 @@ pub(crate) fn largest(row: &[f32]) -> Mass {
 /// Below this, e^x is 0 in `f32`, and x e^x is not to become 0 times infinity.
 const NEGLIGIBLE: f32 = -200.0;
 
+/// e^d and d e^d.
+#[inline(always)]
+fn term(d: f32) -> (f32, f32) {
+    let d = bounded(d);
+    let power = exp(d);
+    (power, power * d)
+}
+
+/// -infinity becomes a number, as 0 times it would be NaN.
+#[inline(always)]
+fn bounded(d: f32) -> f32 {
+    if d < NEGLIGIBLE { NEGLIGIBLE } else { d }
+}
+
 /// Over all j but the first largest, with d = z_j - max: the sums of e^d and d e^d.
 #[inline(always)]
 fn weighted(row: &[f32], mass: Mass) -> (f64, f64) {
@@ -206,15 +255,9 @@ fn weighted(row: &[f32], mass: Mass) -> (f64, f64) {
         for block in part.chunks(BLOCK) {
             let (mut sums, mut products) = ([0.0; LANES], [0.0; LANES]);
             let (chunks, rest) = block.as_chunks::<LANES>();
-            let step = |z: f32| {
-                let d = z - mass.max;
-                let d = if d < NEGLIGIBLE { NEGLIGIBLE } else { d };
-                let power = exp(d);
-                (power, power * d)
-            };
             for chunk in chunks {
                 for i in 0..LANES {
-                    let (power, product) = step(chunk[i]);
+                    let (power, product) = term(chunk[i] - mass.max);
                     sums[i] += power;
                     products[i] += product;
                 }
@@ -222,7 +265,7 @@ fn weighted(row: &[f32], mass: Mass) -> (f64, f64) {
             totals.0 += f64::from(total(sums));
             totals.1 += f64::from(total(products));
             for z in rest {
-                let (power, product) = step(*z);
+                let (power, product) = term(*z - mass.max);
                 totals.0 += f64::from(power);
                 totals.1 += f64::from(product);
             }
@@ -235,12 +278,18 @@ fn weighted(row: &[f32], mass: Mass) -> (f64, f64) {
 #[inline(always)]
 fn scaled(row: &[f32], mass: Mass, factor: f32) -> f64 {
     let (before, rest) = row.split_at(mass.argmax);
-    let blocks = before
-        .chunks(BLOCK)
-        .chain(rest.get(1..).unwrap_or_default().chunks(BLOCK));
-    blocks
-        .map(|block| f64::from(sum(block, |z| exp(factor * (z - mass.max)))))
-        .sum()
+    let mut total = 0.0;
+    for part in [before, rest.get(1..).unwrap_or_default()] {
+        for block in part.chunks(BLOCK) {
+            let power = sum(
+                block,
+                #[inline(always)]
+                |z| exp(factor * (z - mass.max)),
+            );
+            total += f64::from(power);
+        }
+    }
+    total
 }
 
 /// What the log-probability of a row's taken token, the entropy, and the gradients of both need.
@@ -262,6 +311,24 @@ impl RowSums {
         log_scaled_mass: f32::NAN,
         entropy: f32::NAN,
     };
+
+    /// log softmax(z) of a logit.
+    #[inline(always)]
+    pub(crate) fn log_share(self, z: f32) -> f32 {
+        bounded(z - self.max) - self.log_mass
+    }
+
+    /// softmax(factor z) of a logit.
+    #[inline(always)]
+    pub(crate) fn scaled_share(self, z: f32, factor: f32) -> f32 {
+        exp(factor * bounded(z - self.max) - self.log_scaled_mass)
+    }
+
+    /// Minus the derivative of the entropy with respect to a logit, from its share and the logarithm of that.
+    #[inline(always)]
+    pub(crate) fn entropy_slope(self, log_share: f32, share: f32) -> f32 {
+        share * (log_share + self.entropy)
+    }
 }
 
 /// `factor` is absent where no log-probability over all tokens is wanted. What is next to nothing beside 1 keeps its digits: the

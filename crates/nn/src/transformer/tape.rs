@@ -80,6 +80,12 @@ pub(crate) trait Tape: Backend {
         rows: FloatTensor<Self>,
         indexes: Arc<[u32]>,
     ) -> FloatTensor<Self>;
+
+    fn tape_scatter(
+        rows: FloatTensor<Self>,
+        indexes: Arc<[u32]>,
+        count: usize,
+    ) -> FloatTensor<Self>;
 }
 
 impl Tape for Flex {
@@ -186,6 +192,14 @@ impl Tape for Flex {
         indexes: Arc<[u32]>,
     ) -> FloatTensor<Self> {
         Self::scatter_add(onto, &rows, &indexes)
+    }
+
+    fn tape_scatter(
+        rows: FloatTensor<Self>,
+        indexes: Arc<[u32]>,
+        count: usize,
+    ) -> FloatTensor<Self> {
+        Self::scatter(count, &rows, &indexes)
     }
 }
 
@@ -321,5 +335,14 @@ pub fn scatter_add(onto: Tensor<3>, rows: Tensor<3>, indexes: &Arc<[u32]>) -> Te
         onto.into_dispatch(),
         rows.into_dispatch(),
         Arc::clone(indexes),
+    ))
+}
+
+/// [`scatter_add`] onto zeros, `[1, count, D]`.
+pub fn scatter(rows: Tensor<3>, indexes: &Arc<[u32]>, count: usize) -> Tensor<3> {
+    Tensor::from_dispatch(<Dispatch as Tape>::tape_scatter(
+        rows.into_dispatch(),
+        Arc::clone(indexes),
+        count,
     ))
 }
