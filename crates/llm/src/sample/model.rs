@@ -1,7 +1,7 @@
 //! The transformer, forward only, on rows of tokens whose earlier positions are in a pool of keys and values.
 
 use era_nn::panels::{Attend, AttendRow, Begin, Cell, Panels, Pool};
-use era_nn::transformer::rows::{RopeTable, rms_norm_rows, rotate, swiglu_rows};
+use era_nn::transformer::rows::{RopeTable, rms_norm_rows, swiglu_rows};
 use era_nn::{NullaryFnOnce, vectorised};
 
 use crate::model::{Config, Weights};
@@ -157,6 +157,7 @@ pub(super) struct Buffers {
     pub(super) stream: Vec<f32>,
     normed: Vec<f32>,
     qkv: Vec<f32>,
+    turned: Vec<f32>,
     /// `[kv heads, rows, heads of a kv head, width]`, with the softmax's scale.
     queries: Vec<f32>,
     attended: Vec<f32>,
@@ -268,7 +269,8 @@ impl Buffers {
                 rope,
                 inputs: &batch.inputs,
                 layer,
-                qkv: &mut self.qkv,
+                qkv: &self.qkv,
+                turned: &mut self.turned,
                 queries: &mut self.queries,
                 pool,
             });
@@ -294,7 +296,9 @@ struct Rotate<'a> {
     rope: &'a RopeTable,
     inputs: &'a [Input],
     layer: usize,
-    qkv: &'a mut [f32],
+    qkv: &'a [f32],
+    /// One key.
+    turned: &'a mut Vec<f32>,
     queries: &'a mut [f32],
     pool: &'a mut Pool,
 }
@@ -308,24 +312,63 @@ impl NullaryFnOnce for Rotate<'_> {
         let (width, rows) = (config.head_width, self.inputs.len());
         let per = config.heads / config.kv_heads;
         let scale = 1.0 / (width as f32).sqrt();
-        let qkv = self.qkv.chunks_exact_mut(config.qkv_width());
+        let qkv = self.qkv.chunks_exact(config.qkv_width());
+        self.turned.resize(width, 0.0);
         for (row, (input, qkv)) in self.inputs.iter().zip(qkv).enumerate() {
-            let (heads, others) = qkv.split_at_mut(config.attention_width());
-            let (keys, values) = others.split_at_mut(config.kv_heads * width);
+            let (heads, others) = qkv.split_at(config.attention_width());
+            let (keys, values) = others.split_at(config.kv_heads * width);
             let (cos, sin) = self.rope.at(input.position);
-            for (head, query) in heads.chunks_exact_mut(width).enumerate() {
-                rotate(query, cos, sin);
+            for (head, query) in heads.chunks_exact(width).enumerate() {
                 let to = ((head / per * rows + row) * per + head % per) * width;
-                for (to, x) in self.queries[to..to + width].iter_mut().zip(query) {
-                    *to = scale * *x;
-                }
+                rotate(query, cos, sin, scale, &mut self.queries[to..to + width]);
             }
-            let heads = keys.chunks_exact_mut(width).zip(values.chunks_exact(width));
+            let heads = keys.chunks_exact(width).zip(values.chunks_exact(width));
             for (head, (key, value)) in heads.enumerate() {
-                rotate(key, cos, sin);
+                rotate(key, cos, sin, 1.0, self.turned);
                 let cell = Cell { layer, head };
-                self.pool.write(input.page, cell, input.at, key, value);
+                self.pool
+                    .write(input.page, cell, input.at, self.turned, value);
             }
         }
     }
+}
+
+/// Turns the pairs (i, i + width / 2) of a head by their angles, times `scale`. Eight pairs at a time, as arrays: a loop over slices of so few
+/// numbers would not become vector code.
+#[inline(always)]
+fn rotate(head: &[f32], cos: &[f32], sin: &[f32], scale: f32, out: &mut [f32]) {
+    let half = cos.len();
+    let (a, b) = head.split_at(half);
+    let (x, y) = out.split_at_mut(half);
+    let whole = half - half % PAIRS;
+    let (cos_chunks, cos_rest) = cos.as_chunks::<PAIRS>();
+    let (sin_chunks, sin_rest) = sin.as_chunks::<PAIRS>();
+    let parts = a.as_chunks::<PAIRS>().0.iter().zip(b.as_chunks().0);
+    let results = x.as_chunks_mut().0.iter_mut().zip(y.as_chunks_mut().0);
+    for (((a, b), (x, y)), (cos, sin)) in parts.zip(results).zip(cos_chunks.iter().zip(sin_chunks))
+    {
+        (*x, *y) = turn(a, b, cos, sin, scale);
+    }
+    for (i, (cos, sin)) in (whole..half).zip(cos_rest.iter().zip(sin_rest)) {
+        ([x[i]], [y[i]]) = turn(&[a[i]], &[b[i]], &[*cos], &[*sin], scale);
+    }
+}
+
+/// Pairs that are turned side by side.
+const PAIRS: usize = 8;
+
+#[inline(always)]
+fn turn<const N: usize>(
+    a: &[f32; N],
+    b: &[f32; N],
+    cos: &[f32; N],
+    sin: &[f32; N],
+    scale: f32,
+) -> ([f32; N], [f32; N]) {
+    let (mut x, mut y) = ([0.0; N], [0.0; N]);
+    for i in 0..N {
+        x[i] = scale * (a[i] * cos[i] - b[i] * sin[i]);
+        y[i] = scale * (b[i] * cos[i] + a[i] * sin[i]);
+    }
+    (x, y)
 }

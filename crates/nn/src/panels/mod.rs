@@ -155,6 +155,7 @@ impl Product<'_> {
                 begin => begin,
             },
             stride: columns,
+            few: false,
             columns: width,
         };
         job.run(arch, &mut self.out[start..]);

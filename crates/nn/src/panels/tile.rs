@@ -29,6 +29,8 @@ pub(super) struct Job<'a, const P: usize> {
     pub(super) begin: Begin<'a>,
     /// Distance of the rows of the result.
     pub(super) stride: usize,
+    /// Whether few rows are summed in several chains, because one would wait for itself. The order of a sum then depends on `rows`.
+    pub(super) few: bool,
     /// Columns that are written: all of the first panels and at most 32 of the last.
     pub(super) columns: usize,
 }
@@ -44,8 +46,8 @@ pub(super) const fn most_rows<A: Vectors>(panels: usize) -> usize {
 }
 
 impl<const P: usize> Job<'_, P> {
-    /// Writes the result, the first row at the start of `out`. Every number is one chain of `a b + c` over the depth, in order, so it
-    /// does not depend on how many rows there are.
+    /// Writes the result, the first row at the start of `out`. Unless `few`, every number is one chain of `a b + c` over the depth, in
+    /// order, so it does not depend on how many rows there are.
     #[inline(always)]
     pub(super) fn run<A: Vectors>(self, arch: A, out: &mut [f32]) {
         let blocks = self.rows.div_ceil(most_rows::<A>(P));
@@ -65,8 +67,11 @@ impl<const P: usize> Job<'_, P> {
         macro_rules! dispatch {
             ($($n:literal)*) => {
                 match rows {
+                    1 if self.few && P == 1 => self.tile::<A, 1, 4>(arch, left, out),
+                    2 if self.few && P == 1 => self.tile::<A, 2, 2>(arch, left, out),
+                    3 if self.few && P == 1 && A::ROWS > 2 => self.tile::<A, 3, 2>(arch, left, out),
                     // The comparison is one of constants: kernels that an instruction set has no registers for are not made.
-                    $($n if $n <= most_rows::<A>(P) => self.tile::<A, $n>(arch, left, out),)*
+                    $($n if $n <= most_rows::<A>(P) => self.tile::<A, $n, 1>(arch, left, out),)*
                     _ => {}
                 }
             };
@@ -74,75 +79,67 @@ impl<const P: usize> Job<'_, P> {
         dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
     }
 
+    /// `R` rows, `S` chains.
     #[inline(always)]
-    fn tile<A: Vectors, const R: usize>(self, arch: A, left: &[f32], out: &mut [f32]) {
-        let mut sums = [[[arch.splat(0.0); 2]; P]; R];
-        match self.begin {
-            Begin::Zero => {}
-            Begin::Row(row) => {
-                let row = self.load(arch, row);
-                for sums in &mut sums {
-                    *sums = row;
-                }
-            }
-            Begin::Result => {
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    *sums = self.load(arch, &out[row * self.stride..]);
-                }
-            }
-        }
+    fn tile<A: Vectors, const R: usize, const S: usize>(
+        self,
+        arch: A,
+        left: &[f32],
+        out: &mut [f32],
+    ) {
         let depth = self.panels[0].len();
         let mut rows: [&[f32]; R] = [&[]; R];
         for (row, values) in rows.iter_mut().enumerate() {
             *values = &left[row * self.left_stride..][..depth];
         }
-        let sums = multiply(arch, sums, rows, self.panels);
+        let sums = multiply::<A, R, P, S>(arch, rows, self.panels);
         for (row, sums) in sums.iter().enumerate() {
             let out = &mut out[row * self.stride..][..self.columns];
             for (panel, sums) in sums.iter().enumerate() {
-                let out = &mut out[panel * PANEL..];
-                let (first, second) = (arch.store(sums[0]), arch.store(sums[1]));
-                if out.len() >= PANEL {
-                    out[..LANES].copy_from_slice(&first);
-                    out[LANES..PANEL].copy_from_slice(&second);
-                } else {
-                    for (out, value) in out.iter_mut().zip(first.iter().chain(&second)) {
-                        *out = *value;
+                for (half, sum) in sums.iter().enumerate() {
+                    let start = panel * PANEL + half * LANES;
+                    let begin = match self.begin {
+                        Begin::Row(row) => row.get(start..),
+                        _ => None,
+                    };
+                    let add = matches!(self.begin, Begin::Result);
+                    if let Some(out) = out.get_mut(start..) {
+                        finish(arch, *sum, add, begin, out);
                     }
                 }
             }
         }
     }
+}
 
-    #[inline(always)]
-    fn load<A: Vectors>(self, arch: A, from: &[f32]) -> [[A::V; 2]; P] {
-        let from = &from[..self.columns];
-        let mut sums = [[arch.splat(0.0); 2]; P];
-        for (panel, sums) in sums.iter_mut().enumerate() {
-            let from = &from[panel * PANEL..];
-            let mut values = [[0.0; LANES]; 2];
-            if from.len() >= PANEL {
-                values[0].copy_from_slice(&from[..LANES]);
-                values[1].copy_from_slice(&from[LANES..PANEL]);
+/// Writes up to sixteen sums to `out`, added to what is there, or to `begin`.
+#[inline(always)]
+fn finish<A: Vectors>(arch: A, sum: A::V, add: bool, begin: Option<&[f32]>, out: &mut [f32]) {
+    if let Some(out) = out.first_chunk_mut::<LANES>() {
+        let mut sum = sum;
+        if add {
+            sum = arch.add(arch.load(out), sum);
+        } else if let Some(begin) = begin.and_then(<[f32]>::first_chunk) {
+            sum = arch.add(arch.load(begin), sum);
+        }
+        arch.store_to(sum, out);
+    } else {
+        let sums = arch.store(sum);
+        for (at, (out, sum)) in out.iter_mut().zip(&sums).enumerate() {
+            if add {
+                *out += sum;
             } else {
-                for (value, from) in values.as_flattened_mut().iter_mut().zip(from) {
-                    *value = *from;
-                }
-            }
-            for (sum, value) in sums.iter_mut().zip(&values) {
-                *sum = arch.load(value);
+                *out = begin.map_or(0.0, |begin| begin[at]) + sum;
             }
         }
-        sums
     }
 }
 
-/// Takes and returns the sums, so that they stay in registers. Loops and not `map`s of arrays: the compiler does not inline those, and what
-/// is not inlined here is not compiled for the instruction set.
+/// The products of `R` rows with the panels, as a value, so that the sums stay in registers. Loops and not `map`s of arrays: the compiler
+/// does not inline those, and what is not inlined here is not compiled for the instruction set.
 #[inline(always)]
-fn multiply<A: Vectors, const R: usize, const P: usize>(
+fn multiply<A: Vectors, const R: usize, const P: usize, const S: usize>(
     arch: A,
-    mut sums: [[[A::V; 2]; P]; R],
     mut rows: [&[f32]; R],
     mut panels: [&[Columns]; P],
 ) -> [[[A::V; 2]; P]; R] {
@@ -154,19 +151,49 @@ fn multiply<A: Vectors, const R: usize, const P: usize>(
     for panel in &mut panels {
         *panel = &panel[..depth];
     }
-    for k in 0..depth {
-        let mut columns = [[arch.splat(0.0); 2]; P];
-        for (columns, panel) in columns.iter_mut().zip(&panels) {
-            let (halves, _) = panel[k].as_chunks::<LANES>();
-            columns[0] = arch.load(&halves[0]);
-            columns[1] = arch.load(&halves[1]);
+    let mut sums = [[[[arch.splat(0.0); 2]; P]; R]; S];
+    let whole = depth - depth % S;
+    for k in (0..whole).step_by(S) {
+        for (s, sums) in sums.iter_mut().enumerate() {
+            *sums = step(arch, *sums, &rows, &panels, k + s);
         }
-        for (sums, row) in sums.iter_mut().zip(&rows) {
-            let value = arch.splat(row[k]);
-            for (sums, columns) in sums.iter_mut().zip(&columns) {
-                sums[0] = arch.mul_add(value, columns[0], sums[0]);
-                sums[1] = arch.mul_add(value, columns[1], sums[1]);
+    }
+    for k in whole..depth {
+        sums[0] = step(arch, sums[0], &rows, &panels, k);
+    }
+    let mut total = sums[0];
+    for sums in &sums[1..] {
+        for r in 0..R {
+            for p in 0..P {
+                for half in 0..2 {
+                    total[r][p][half] = arch.add(total[r][p][half], sums[r][p][half]);
+                }
             }
+        }
+    }
+    total
+}
+
+/// Adds the products of one row of the panels.
+#[inline(always)]
+fn step<A: Vectors, const R: usize, const P: usize>(
+    arch: A,
+    mut sums: [[[A::V; 2]; P]; R],
+    rows: &[&[f32]; R],
+    panels: &[&[Columns]; P],
+    k: usize,
+) -> [[[A::V; 2]; P]; R] {
+    let mut columns = [[arch.splat(0.0); 2]; P];
+    for (columns, panel) in columns.iter_mut().zip(panels) {
+        let (halves, _) = panel[k].as_chunks::<LANES>();
+        columns[0] = arch.load(&halves[0]);
+        columns[1] = arch.load(&halves[1]);
+    }
+    for (sums, row) in sums.iter_mut().zip(rows) {
+        let value = arch.splat(row[k]);
+        for (sums, columns) in sums.iter_mut().zip(&columns) {
+            sums[0] = arch.mul_add(value, columns[0], sums[0]);
+            sums[1] = arch.mul_add(value, columns[1], sums[1]);
         }
     }
     sums
