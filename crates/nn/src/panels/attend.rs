@@ -102,6 +102,7 @@ impl Attend<'_> {
                                     begin: Begin::Zero,
                                     stride,
                                     few: span.own,
+                                    next: &[],
                                     columns: PANEL,
                                 };
                                 (job, &mut scores[score..])
@@ -117,6 +118,7 @@ impl Attend<'_> {
                                     begin: if first { Begin::Zero } else { Begin::Result },
                                     stride: width,
                                     few: span.own,
+                                    next: &[],
                                     columns: PANEL.min(width - column),
                                 };
                                 (job, &mut self.out[span.query * width + column..])

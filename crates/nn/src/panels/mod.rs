@@ -132,17 +132,25 @@ impl Product<'_> {
             0
         };
         let (paired, single) = values.split_at(pairs * 2 * depth);
-        for (pair, values) in paired.chunks_exact(2 * depth).enumerate() {
-            let (first, second) = values.split_at(depth);
-            self.part(arch, pair * 2 * PANEL, [first, second]);
+        for (pair, part) in paired.chunks_exact(2 * depth).enumerate() {
+            let (first, second) = part.split_at(depth);
+            let next = &values[(pair + 1) * 2 * depth..];
+            let next = &next[..next.len().min(2 * depth)];
+            self.part(arch, pair * 2 * PANEL, [first, second], next);
         }
         for (panel, values) in single.chunks_exact(depth).enumerate() {
-            self.part(arch, (2 * pairs + panel) * PANEL, [values]);
+            self.part(arch, (2 * pairs + panel) * PANEL, [values], &[]);
         }
     }
 
     #[inline(always)]
-    fn part<A: Vectors, const P: usize>(&mut self, arch: A, start: usize, panels: [&[Columns]; P]) {
+    fn part<A: Vectors, const P: usize>(
+        &mut self,
+        arch: A,
+        start: usize,
+        panels: [&[Columns]; P],
+        next: &[Columns],
+    ) {
         let Panels { depth, columns, .. } = *self.matrix;
         let width = (P * PANEL).min(columns - start);
         let job = Job {
@@ -150,6 +158,7 @@ impl Product<'_> {
             left_stride: depth,
             rows: self.rows,
             panels,
+            next,
             begin: match self.begin {
                 Begin::Row(row) => Begin::Row(&row[start..start + width]),
                 begin => begin,

@@ -25,6 +25,8 @@ pub(super) struct Job<'a, const P: usize> {
     pub(super) left_stride: usize,
     pub(super) rows: usize,
     pub(super) panels: [&'a [Columns]; P],
+    /// What will be read next, and is brought near meanwhile.
+    pub(super) next: &'a [Columns],
     /// [`Begin::Row`] has the values of these panels' columns.
     pub(super) begin: Begin<'a>,
     /// Distance of the rows of the result.
@@ -57,21 +59,24 @@ impl<const P: usize> Job<'_, P> {
             let rows = (self.rows - done).div_ceil(blocks - block);
             let left = &self.left[done * self.left_stride..];
             let out = &mut out[done * self.stride..];
-            self.block(arch, rows, left, out);
+            // One line of the cache at every step of the depth.
+            let ahead = block * self.panels[0].len() * LANES;
+            let ahead = self.next.as_flattened().get(ahead..).unwrap_or(&[]);
+            self.block(arch, rows, left, ahead, out);
             done += rows;
         }
     }
 
     #[inline(always)]
-    fn block<A: Vectors>(self, arch: A, rows: usize, left: &[f32], out: &mut [f32]) {
+    fn block<A: Vectors>(self, arch: A, rows: usize, left: &[f32], ahead: &[f32], out: &mut [f32]) {
         macro_rules! dispatch {
             ($($n:literal)*) => {
                 match rows {
-                    1 if self.few && P == 1 => self.tile::<A, 1, 4>(arch, left, out),
-                    2 if self.few && P == 1 => self.tile::<A, 2, 2>(arch, left, out),
-                    3 if self.few && P == 1 && A::ROWS > 2 => self.tile::<A, 3, 2>(arch, left, out),
+                    1 if self.few && P == 1 => self.tile::<A, 1, 4>(arch, left, ahead, out),
+                    2 if self.few && P == 1 => self.tile::<A, 2, 2>(arch, left, ahead, out),
+                    3 if self.few && P == 1 && A::ROWS > 2 => self.tile::<A, 3, 2>(arch, left, ahead, out),
                     // The comparison is one of constants: kernels that an instruction set has no registers for are not made.
-                    $($n if $n <= most_rows::<A>(P) => self.tile::<A, $n, 1>(arch, left, out),)*
+                    $($n if $n <= most_rows::<A>(P) => self.tile::<A, $n, 1>(arch, left, ahead, out),)*
                     _ => {}
                 }
             };
@@ -85,6 +90,7 @@ impl<const P: usize> Job<'_, P> {
         self,
         arch: A,
         left: &[f32],
+        ahead: &[f32],
         out: &mut [f32],
     ) {
         let depth = self.panels[0].len();
@@ -92,7 +98,7 @@ impl<const P: usize> Job<'_, P> {
         for (row, values) in rows.iter_mut().enumerate() {
             *values = &left[row * self.left_stride..][..depth];
         }
-        let sums = multiply::<A, R, P, S>(arch, rows, self.panels);
+        let sums = multiply::<A, R, P, S>(arch, rows, self.panels, ahead);
         for (row, sums) in sums.iter().enumerate() {
             let out = &mut out[row * self.stride..][..self.columns];
             for (panel, sums) in sums.iter().enumerate() {
@@ -142,6 +148,7 @@ fn multiply<A: Vectors, const R: usize, const P: usize, const S: usize>(
     arch: A,
     mut rows: [&[f32]; R],
     mut panels: [&[Columns]; P],
+    ahead: &[f32],
 ) -> [[[A::V; 2]; P]; R] {
     // One length for all: no index below needs a check.
     let depth = panels[0].len();
@@ -154,6 +161,9 @@ fn multiply<A: Vectors, const R: usize, const P: usize, const S: usize>(
     let mut sums = [[[[arch.splat(0.0); 2]; P]; R]; S];
     let whole = depth - depth % S;
     for k in (0..whole).step_by(S) {
+        if let Some(line) = ahead.get(k * LANES) {
+            prefetch(line);
+        }
         for (s, sums) in sums.iter_mut().enumerate() {
             *sums = step(arch, *sums, &rows, &panels, k + s);
         }
@@ -197,4 +207,20 @@ fn step<A: Vectors, const R: usize, const P: usize>(
         }
     }
     sums
+}
+
+/// Brings what lies there near, if it can.
+#[inline(always)]
+fn prefetch(line: &f32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing, of an address that is valid.
+        #[expect(unsafe_code, reason = "there is no safe form of this hint")]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(line).cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
