@@ -30,4 +30,5 @@ pub use kernels::Activation;
 pub use layer::{Dense, Norm};
 pub use mlp::{Head, Mlp, MlpConfig};
 pub use ops::square_sum;
+pub use pulp::NullaryFnOnce;
 pub use simd::{exp, vectorised};

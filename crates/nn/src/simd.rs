@@ -13,7 +13,10 @@ pub(crate) fn run<K: pulp::WithSimd>(kernel: K) -> K::Output {
 
 /// Runs `work` compiled for the best instruction set of this machine: what is inlined into it becomes vector code where
 /// the compiler can make it so. No operation is fused by that, so results do not depend on the machine's.
-pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+///
+/// A closure is sure to be inlined only if it takes what it captures by value and is marked `#[inline(always)]`; a type of one's own with
+/// [`NullaryFnOnce`](pulp::NullaryFnOnce), whose `call` is marked so, always is.
+pub fn vectorised<K: pulp::NullaryFnOnce>(work: K) -> K::Output {
     run(work)
 }
 

@@ -1,6 +1,6 @@
 //! A token from a row of logits.
 
-use era_nn::{exp, vectorised};
+use era_nn::{NullaryFnOnce, exp, vectorised};
 
 use super::Sampling;
 
@@ -75,10 +75,12 @@ impl Drawer {
         let (mut sum, mut moment) = (0.0, 0.0);
         let blocks = logits.chunks(BLOCK).zip(self.weights.chunks_mut(BLOCK));
         for (logits, weights) in blocks {
-            let (of_block, moment_of_block) = vectorised(
-                #[inline(always)]
-                || weigh_block(logits, weights, largest, inverse),
-            );
+            let (of_block, moment_of_block) = vectorised(Weigh {
+                logits,
+                weights,
+                largest,
+                inverse,
+            });
             self.sums.push(f64::from(of_block));
             sum += f64::from(of_block);
             moment += f64::from(moment_of_block);
@@ -168,28 +170,7 @@ impl Drawer {
 
 /// The largest logit and where it first stands; `None` if that is not a number, or one is NaN.
 fn largest(logits: &[f32]) -> Option<(f32, usize)> {
-    let (largest, all_numbers) = vectorised(
-        #[inline(always)]
-        || {
-            let mut lanes = [f32::NEG_INFINITY; LANES];
-            let mut nan = [false; LANES];
-            let (chunks, rest) = logits.as_chunks::<LANES>();
-            let mut last = [f32::NEG_INFINITY; LANES];
-            last[..rest.len()].copy_from_slice(rest);
-            for chunk in chunks.iter().chain([&last]) {
-                for i in 0..LANES {
-                    lanes[i] = if chunk[i] > lanes[i] {
-                        chunk[i]
-                    } else {
-                        lanes[i]
-                    };
-                    nan[i] |= chunk[i].is_nan();
-                }
-            }
-            let largest = lanes.into_iter().fold(f32::NEG_INFINITY, f32::max);
-            (largest, !nan.contains(&true))
-        },
-    );
+    let (largest, all_numbers) = vectorised(Largest(logits));
     if !(largest.is_finite() && all_numbers) {
         return None;
     }
@@ -197,31 +178,85 @@ fn largest(logits: &[f32]) -> Option<(f32, usize)> {
     Some((largest, first))
 }
 
-#[inline(always)]
-fn weigh_block(logits: &[f32], weights: &mut [f32], largest: f32, inverse: f32) -> (f32, f32) {
-    let (mut sums, mut moments) = ([0.0; LANES], [0.0; LANES]);
-    let (chunks, rest) = logits.as_chunks::<LANES>();
-    let (out, out_rest) = weights.as_chunks_mut::<LANES>();
-    let mut add = |logits: &[f32; LANES], out: &mut [f32; LANES]| {
+/// The largest of the numbers, and whether all are numbers.
+struct Largest<'a>(&'a [f32]);
+
+impl NullaryFnOnce for Largest<'_> {
+    type Output = (f32, bool);
+
+    #[inline(always)]
+    fn call(self) -> (f32, bool) {
+        let (mut lanes, mut nan) = ([f32::NEG_INFINITY; LANES], [0_u32; LANES]);
+        let (chunks, rest) = self.0.as_chunks::<LANES>();
+        let mut last = [f32::NEG_INFINITY; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        for chunk in chunks.iter().chain([&last]) {
+            for i in 0..LANES {
+                let x = chunk[i];
+                lanes[i] = if x > lanes[i] { x } else { lanes[i] };
+                nan[i] |= u32::from(x.is_nan());
+            }
+        }
+        let mut largest = f32::NEG_INFINITY;
+        for lane in lanes {
+            largest = if lane > largest { lane } else { largest };
+        }
+        (largest, nan == [0; LANES])
+    }
+}
+
+/// Partial sums of the weights w and of w log w.
+struct Sums {
+    weights: [f32; LANES],
+    moments: [f32; LANES],
+}
+
+impl Sums {
+    #[inline(always)]
+    fn add(&mut self, logits: &[f32; LANES], out: &mut [f32; LANES], largest: f32, inverse: f32) {
         for i in 0..LANES {
             let below = (logits[i] - largest) * inverse;
             let weight = exp(below);
             out[i] = weight;
-            sums[i] += weight;
-            // -inf times 0 is NaN.
-            moments[i] += if weight > 0.0 { weight * below } else { 0.0 };
+            self.weights[i] += weight;
+            // -inf times 0 is NaN; e^-88 is 0 here.
+            self.moments[i] += weight * if below > -88.0 { below } else { -88.0 };
         }
-    };
-    for (logits, out) in chunks.iter().zip(out) {
-        add(logits, out);
     }
-    if !rest.is_empty() {
-        let (mut padded, mut out) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
-        padded[..rest.len()].copy_from_slice(rest);
-        add(&padded, &mut out);
-        out_rest.copy_from_slice(&out[..rest.len()]);
+}
+
+/// Fills `weights` of one block; its sums of the weights w and of w log w.
+struct Weigh<'a> {
+    logits: &'a [f32],
+    weights: &'a mut [f32],
+    largest: f32,
+    /// 1 / temperature.
+    inverse: f32,
+}
+
+impl NullaryFnOnce for Weigh<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    fn call(self) -> (f32, f32) {
+        let (largest, inverse) = (self.largest, self.inverse);
+        let mut sums = Sums {
+            weights: [0.0; LANES],
+            moments: [0.0; LANES],
+        };
+        let (chunks, rest) = self.logits.as_chunks::<LANES>();
+        let (out, out_rest) = self.weights.as_chunks_mut::<LANES>();
+        for (logits, out) in chunks.iter().zip(out) {
+            sums.add(logits, out, largest, inverse);
+        }
+        if !rest.is_empty() {
+            let (mut padded, mut out) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
+            padded[..rest.len()].copy_from_slice(rest);
+            sums.add(&padded, &mut out, largest, inverse);
+            out_rest.copy_from_slice(&out[..rest.len()]);
+        }
+        (sums.weights.iter().sum(), sums.moments.iter().sum())
     }
-    (sums.iter().sum(), moments.iter().sum())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use era_nn::panels::{Attend, AttendRow, Begin, Cell, Panels, Pool};
 use era_nn::transformer::rows::{RopeTable, rms_norm_rows, swiglu_rows};
-use era_nn::vectorised;
+use era_nn::{NullaryFnOnce, vectorised};
 
 use crate::model::{Config, Weights};
 
@@ -157,6 +157,7 @@ pub(super) struct Buffers {
     pub(super) stream: Vec<f32>,
     normed: Vec<f32>,
     qkv: Vec<f32>,
+    turned: Vec<f32>,
     /// `[kv heads, rows, heads of a kv head, width]`, with the softmax's scale.
     queries: Vec<f32>,
     attended: Vec<f32>,
@@ -262,34 +263,18 @@ impl Buffers {
 
     /// Rotates queries, to `queries`, and keys, to the pool, where values go with them.
     fn rotate(&mut self, config: &Config, pool: &mut Pool, batch: &Batch, layer: usize) {
-        let Some((_, rope)) = &self.rope else {
-            return; // there are no rows without a call of `prepare`
-        };
-        let (width, rows) = (config.head_width, batch.inputs.len());
-        let per = config.heads / config.kv_heads;
-        let scale = 1.0 / (width as f32).sqrt();
-        let qkv = self.qkv.chunks_exact_mut(config.qkv_width());
-        let queries = &mut self.queries;
-        vectorised(
-            #[inline(always)]
-            || {
-                for (row, (input, qkv)) in batch.inputs.iter().zip(qkv).enumerate() {
-                    let (heads, others) = qkv.split_at_mut(config.attention_width());
-                    let (keys, values) = others.split_at_mut(config.kv_heads * width);
-                    let (cos, sin) = rope.at(input.position);
-                    for (head, query) in heads.chunks_exact_mut(width).enumerate() {
-                        rotate(query, cos, sin, scale);
-                        let to = ((head / per * rows + row) * per + head % per) * width;
-                        queries[to..to + width].copy_from_slice(query);
-                    }
-                    let heads = keys.chunks_exact_mut(width).zip(values.chunks_exact(width));
-                    for (head, (key, value)) in heads.enumerate() {
-                        rotate(key, cos, sin, 1.0);
-                        pool.write(input.page, Cell { layer, head }, input.at, key, value);
-                    }
-                }
-            },
-        );
+        if let Some((_, rope)) = &self.rope {
+            vectorised(Rotate {
+                config,
+                rope,
+                inputs: &batch.inputs,
+                layer,
+                qkv: &self.qkv,
+                turned: &mut self.turned,
+                queries: &mut self.queries,
+                pool,
+            });
+        }
     }
 
     /// Computes the logits, `[rows, V]`, of `stream`, or of the residual stream that [`Buffers::forward`] left.
@@ -305,13 +290,85 @@ impl Buffers {
     }
 }
 
-/// Turns the pairs (i, i + width / 2) of a head.
-#[inline(always)]
-fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32], scale: f32) {
-    let (first, second) = head.split_at_mut(cos.len());
-    for ((x, y), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
-        let (a, b) = (*x * scale, *y * scale);
-        *x = a * cos - b * sin;
-        *y = b * cos + a * sin;
+/// See [`Buffers::rotate`].
+struct Rotate<'a> {
+    config: &'a Config,
+    rope: &'a RopeTable,
+    inputs: &'a [Input],
+    layer: usize,
+    qkv: &'a [f32],
+    /// One key.
+    turned: &'a mut Vec<f32>,
+    queries: &'a mut [f32],
+    pool: &'a mut Pool,
+}
+
+impl NullaryFnOnce for Rotate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let (config, layer) = (self.config, self.layer);
+        let (width, rows) = (config.head_width, self.inputs.len());
+        let per = config.heads / config.kv_heads;
+        let scale = 1.0 / (width as f32).sqrt();
+        let qkv = self.qkv.chunks_exact(config.qkv_width());
+        self.turned.resize(width, 0.0);
+        for (row, (input, qkv)) in self.inputs.iter().zip(qkv).enumerate() {
+            let (heads, others) = qkv.split_at(config.attention_width());
+            let (keys, values) = others.split_at(config.kv_heads * width);
+            let (cos, sin) = self.rope.at(input.position);
+            for (head, query) in heads.chunks_exact(width).enumerate() {
+                let to = ((head / per * rows + row) * per + head % per) * width;
+                rotate(query, cos, sin, scale, &mut self.queries[to..to + width]);
+            }
+            let heads = keys.chunks_exact(width).zip(values.chunks_exact(width));
+            for (head, (key, value)) in heads.enumerate() {
+                rotate(key, cos, sin, 1.0, self.turned);
+                let cell = Cell { layer, head };
+                self.pool
+                    .write(input.page, cell, input.at, self.turned, value);
+            }
+        }
     }
+}
+
+/// Turns the pairs (i, i + width / 2) of a head by their angles, times `scale`. Eight pairs at a time, as arrays: a loop over slices of so few
+/// numbers would not become vector code.
+#[inline(always)]
+fn rotate(head: &[f32], cos: &[f32], sin: &[f32], scale: f32, out: &mut [f32]) {
+    let half = cos.len();
+    let (a, b) = head.split_at(half);
+    let (x, y) = out.split_at_mut(half);
+    let whole = half - half % PAIRS;
+    let (cos_chunks, cos_rest) = cos.as_chunks::<PAIRS>();
+    let (sin_chunks, sin_rest) = sin.as_chunks::<PAIRS>();
+    let parts = a.as_chunks::<PAIRS>().0.iter().zip(b.as_chunks().0);
+    let results = x.as_chunks_mut().0.iter_mut().zip(y.as_chunks_mut().0);
+    for (((a, b), (x, y)), (cos, sin)) in parts.zip(results).zip(cos_chunks.iter().zip(sin_chunks))
+    {
+        (*x, *y) = turn(a, b, cos, sin, scale);
+    }
+    for (i, (cos, sin)) in (whole..half).zip(cos_rest.iter().zip(sin_rest)) {
+        ([x[i]], [y[i]]) = turn(&[a[i]], &[b[i]], &[*cos], &[*sin], scale);
+    }
+}
+
+/// Pairs that are turned side by side.
+const PAIRS: usize = 8;
+
+#[inline(always)]
+fn turn<const N: usize>(
+    a: &[f32; N],
+    b: &[f32; N],
+    cos: &[f32; N],
+    sin: &[f32; N],
+    scale: f32,
+) -> ([f32; N], [f32; N]) {
+    let (mut x, mut y) = ([0.0; N], [0.0; N]);
+    for i in 0..N {
+        x[i] = scale * (a[i] * cos[i] - b[i] * sin[i]);
+        y[i] = scale * (b[i] * cos[i] + a[i] * sin[i]);
+    }
+    (x, y)
 }

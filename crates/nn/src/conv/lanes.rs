@@ -19,6 +19,8 @@ pub(crate) trait Vectors: Copy {
     fn load(self, x: &Lane) -> Self::V;
     /// To memory.
     fn store(self, x: Self::V) -> Lane;
+    /// To memory that is there.
+    fn store_to(self, x: Self::V, out: &mut Lane);
     /// a + b.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// a * b.
@@ -52,6 +54,10 @@ impl<S: pulp::Simd> Vectors for Registers<S> {
         let mut out = [0.0; LANES];
         S::as_mut_simd_f32s(&mut out).0[0] = x;
         out
+    }
+    #[inline(always)]
+    fn store_to(self, x: S::f32s, out: &mut Lane) {
+        S::as_mut_simd_f32s(out).0[0] = x;
     }
     #[inline(always)]
     fn add(self, a: S::f32s, b: S::f32s) -> S::f32s {
@@ -96,6 +102,10 @@ impl Vectors for Arrays {
     #[inline(always)]
     fn store(self, x: Lane) -> Lane {
         x
+    }
+    #[inline(always)]
+    fn store_to(self, x: Lane, out: &mut Lane) {
+        *out = x;
     }
     #[inline(always)]
     fn add(self, a: Lane, b: Lane) -> Lane {

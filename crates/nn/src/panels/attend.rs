@@ -98,9 +98,11 @@ impl Attend<'_> {
                                     left: &self.queries[span.query * width..],
                                     left_stride: width,
                                     rows: span.queries,
-                                    panel: self.pool.keys(page, self.cell),
+                                    panels: [self.pool.keys(page, self.cell)],
                                     begin: Begin::Zero,
                                     stride,
+                                    few: span.own,
+                                    next: &[],
                                     columns: PANEL,
                                 };
                                 (job, &mut scores[score..])
@@ -112,9 +114,11 @@ impl Attend<'_> {
                                     left: &scores[score..],
                                     left_stride: stride,
                                     rows: span.queries,
-                                    panel: self.pool.values(page, self.cell, panel, positions),
+                                    panels: [self.pool.values(page, self.cell, panel, positions)],
                                     begin: if first { Begin::Zero } else { Begin::Result },
                                     stride: width,
+                                    few: span.own,
+                                    next: &[],
                                     columns: PANEL.min(width - column),
                                 };
                                 (job, &mut self.out[span.query * width + column..])
@@ -146,6 +150,8 @@ struct Span<'a> {
     /// Where their scores begin in a row of scores.
     offset: usize,
     seen: usize,
+    /// Whether they are one row's, whose queries are always as many.
+    own: bool,
 }
 
 impl<'a> Span<'a> {
@@ -166,6 +172,7 @@ impl<'a> Span<'a> {
                 pages: &own[row.first_page..][..row.own.div_ceil(PANEL)],
                 offset: shared.len() * PANEL,
                 seen: row.own,
+                own: true,
             }
         } else {
             let seen = rows.iter().map(|row| row.shared).max().unwrap_or(0);
@@ -175,6 +182,7 @@ impl<'a> Span<'a> {
                 pages: &shared[..seen.div_ceil(PANEL)],
                 offset: 0,
                 seen,
+                own: false,
             }
         }
     }

@@ -19,7 +19,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::conv::lanes::{Arrays, Registers, Vectors};
 use crate::simd::run;
-use tile::{Columns, Job};
+use tile::{Columns, Job, most_rows};
 
 /// Columns of a panel, and positions of a page of a cache: two AVX-512 registers.
 pub const PANEL: usize = 32;
@@ -117,7 +117,7 @@ struct Product<'a> {
 
 impl Product<'_> {
     #[inline(always)]
-    fn run<A: Vectors>(self, arch: A) {
+    fn run<A: Vectors>(mut self, arch: A) {
         let Panels {
             depth,
             columns,
@@ -126,23 +126,48 @@ impl Product<'_> {
         if depth == 0 || self.rows == 0 {
             return;
         }
-        for (panel, values) in values.chunks_exact(depth).enumerate() {
-            let start = panel * PANEL;
-            let width = PANEL.min(columns - start);
-            let job = Job {
-                left: self.left,
-                left_stride: depth,
-                rows: self.rows,
-                panel: values,
-                begin: match self.begin {
-                    Begin::Row(row) => Begin::Row(&row[start..start + width]),
-                    begin => begin,
-                },
-                stride: columns,
-                columns: width,
-            };
-            job.run(arch, &mut self.out[start..]);
+        let pairs = if most_rows::<A>(2) > 0 {
+            columns / (2 * PANEL)
+        } else {
+            0
+        };
+        let (paired, single) = values.split_at(pairs * 2 * depth);
+        for (pair, part) in paired.chunks_exact(2 * depth).enumerate() {
+            let (first, second) = part.split_at(depth);
+            let next = &values[(pair + 1) * 2 * depth..];
+            let next = &next[..next.len().min(2 * depth)];
+            self.part(arch, pair * 2 * PANEL, [first, second], next);
         }
+        for (panel, values) in single.chunks_exact(depth).enumerate() {
+            self.part(arch, (2 * pairs + panel) * PANEL, [values], &[]);
+        }
+    }
+
+    #[inline(always)]
+    fn part<A: Vectors, const P: usize>(
+        &mut self,
+        arch: A,
+        start: usize,
+        panels: [&[Columns]; P],
+        next: &[Columns],
+    ) {
+        let Panels { depth, columns, .. } = *self.matrix;
+        let width = (P * PANEL).min(columns - start);
+        let job = Job {
+            left: self.left,
+            left_stride: depth,
+            rows: self.rows,
+            panels,
+            next,
+            begin: match self.begin {
+                Begin::Row(row) => Begin::Row(&row[start..start + width]),
+                begin => begin,
+            },
+            stride: columns,
+            few: false,
+            columns: width,
+        };
+        job.run(arch, &mut self.out[start..]);
     }
 }
 
