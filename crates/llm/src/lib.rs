@@ -58,6 +58,7 @@ pub mod gspo;
 pub mod kl;
 pub mod methods;
 pub mod model;
+pub mod optimiser;
 pub mod sample;
 pub mod surrogate;
 pub mod tasks;
@@ -65,7 +66,6 @@ pub mod text;
 
 mod descent;
 mod metrics;
-mod optimiser;
 mod params;
 mod rollout;
 mod start;

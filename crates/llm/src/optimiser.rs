@@ -8,7 +8,7 @@ use era_nn::{AdamConfig, ops, square_sum};
 
 /// AdamW between two steps.
 #[derive(Clone, Debug)]
-pub(crate) struct AdamW {
+pub struct AdamW {
     steps: u64,
     moments: Vec<(Tensor<3>, Tensor<3>)>,
 }
@@ -17,7 +17,8 @@ pub(crate) struct AdamW {
 const CLIP_EPSILON: f64 = 1e-6;
 
 impl AdamW {
-    pub(crate) fn new(parameters: &[Tensor<3>]) -> Self {
+    /// The optimiser of these parameters before its first step.
+    pub fn new(parameters: &[Tensor<3>]) -> Self {
         let zeros = |parameter: &Tensor<3>| (parameter.zeros_like(), parameter.zeros_like());
         Self {
             steps: 0,
@@ -28,7 +29,7 @@ impl AdamW {
     /// Moves `parameters` along `gradients`, which are made shorter where their norm together is above `clip`. Returns the norm before.
     ///
     /// Betas are 0.9 and 0.999 and epsilon 1e-8, verl's and PyTorch's defaults.
-    pub(crate) fn step(
+    pub fn step(
         &mut self,
         parameters: &mut [Tensor<3>],
         gradients: Vec<Tensor<3>>,

@@ -46,6 +46,18 @@ params:
 scales: {smoke: {}}
 ";
 
+/// Two policies that learn from rewards, and the one that both start from.
+const LANGUAGE: &str = "
+suite: llm
+about: two short trainings of policies
+matrix: {task: chain-sum, method: [grpo, grpo-era], seed: 1}
+params:
+  {terms: 2, digits: 1, updates: 120, prompts: 8, group: 4, max_tokens: 4, learning_rate: 0.001, eval_every: 10, eval_problems: 8,
+  eval_samples: 4, start_layers: 2, start_width: 32, start_heads: 2, start_kv_heads: 1, start_feed_forward: 64, start_updates: 300,
+  start_batch: 32}
+scales: {smoke: {}}
+";
+
 /// Checkpoints as often as makes sense, at steps that do not depend on a clock.
 const EVERY: &str = "--checkpoint-every 7x";
 
@@ -57,59 +69,76 @@ fn seeded(seed: u32, low: u64, high: u64) -> impl Iterator<Item = u64> {
         .map(move |state| low + u64::from(state >> 8) % (high - low))
 }
 
-/// Starts a run, and once `bytes` more of metrics are written gives it to `end`.
+/// Starts a run of two cells, and gives it back once `bytes` more of metrics are written, or all of them.
 fn once_written(folder: &Folder, args: &str, bytes: u64) -> crate::support::Started {
+    once_written_of(2, folder, args, bytes)
+}
+
+fn once_written_of(
+    cells: usize,
+    folder: &Folder,
+    args: &str,
+    bytes: u64,
+) -> crate::support::Started {
     let goal = folder.written() + bytes;
     let started = folder.start(&format!("reproduce --suite mock {args}"));
     until("metrics are written", || {
-        folder.written() >= goal || folder.stored().len() == 2
+        folder.written() >= goal || folder.stored().len() == cells
     });
     started
 }
 
-/// Kills all processes of a run of two cells at three moments, each after some more bytes of metrics, and goes on.
-fn killed_and_resumed(yaml: &str, moments: impl Iterator<Item = u64>) {
+/// Kills all processes of a run at three moments, each after some more bytes of metrics, and goes on.
+fn killed_and_resumed(cells: usize, yaml: &str, moments: impl Iterator<Item = u64>) {
     let (whole, cut) = (Folder::with(yaml), Folder::with(yaml));
     assert_eq!(whole.reproduce("").code, Some(0));
     for bytes in moments.take(3) {
-        once_written(&cut, EVERY, bytes).cut();
+        once_written_of(cells, &cut, EVERY, bytes).cut();
     }
     let attempts: u64 = cut
         .cells()
         .iter()
         .filter_map(|cell| run_json(cell)["attempts"].as_u64())
         .sum();
-    assert!(attempts > 2, "it was not interrupted: {attempts} attempts");
+    assert!(
+        attempts > cells as u64,
+        "it was not interrupted: {attempts} attempts"
+    );
     let ended = cut.reproduce("");
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains("resume "), "{}", ended.err);
     assert_eq!(cut.stored(), whole.stored());
-    assert_eq!(whole.stored().len(), 2);
+    assert_eq!(whole.stored().len(), cells);
 }
 
 #[test]
 fn killed_at_three_moments_and_resumed_it_ends_as_if_it_had_not_been() {
-    killed_and_resumed(SLOW, seeded(7, 500, 4000));
+    killed_and_resumed(2, SLOW, seeded(7, 500, 4000));
 }
 
 #[test]
 fn so_do_sac_and_sac_era() {
-    killed_and_resumed(LEARNERS, seeded(11, 500, 3000));
+    killed_and_resumed(2, LEARNERS, seeded(11, 500, 3000));
 }
 
 #[test]
 fn so_do_ppo_and_ppo_era() {
-    killed_and_resumed(ON_POLICY, seeded(13, 500, 3000));
+    killed_and_resumed(2, ON_POLICY, seeded(13, 500, 3000));
 }
 
 #[test]
 fn so_do_dropout_and_era_for_classification() {
-    killed_and_resumed(VISION, seeded(17, 500, 6000));
+    killed_and_resumed(2, VISION, seeded(17, 500, 6000));
+}
+
+#[test]
+fn so_do_grpo_and_grpo_era_and_their_start() {
+    killed_and_resumed(3, LANGUAGE, seeded(19, 1000, 20_000));
 }
 
 #[test]
 fn as_many_jobs_as_one_likes() {
-    for yaml in [SLOW, ON_POLICY, VISION] {
+    for yaml in [SLOW, ON_POLICY, VISION, LANGUAGE] {
         let folders = ["--jobs 1", "--jobs 2", "--jobs 7"].map(|jobs| {
             let folder = Folder::with(yaml);
             assert_eq!(folder.reproduce(jobs).code, Some(0));

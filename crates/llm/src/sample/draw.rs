@@ -44,9 +44,8 @@ impl Drawer {
             return None;
         }
         let entropy = (sum.ln() - moment / sum) as f32;
-        let (sum, temperature) = if temperature == 0.0 {
-            (sum, 1.0)
-        } else if temperature == 1.0 {
+        // Greedy tokens have the log-probabilities of temperature 1.
+        let (sum, temperature) = if temperature == 0.0 || temperature == 1.0 {
             (sum, 1.0)
         } else {
             let (sum, _) = self.weigh(logits, largest, temperature);
