@@ -44,13 +44,10 @@ impl Drawer {
             return None;
         }
         let entropy = (sum.ln() - moment / sum) as f32;
-        let (sum, temperature) = if temperature == 0.0 {
-            (sum, 1.0)
-        } else if temperature == 1.0 {
+        let (sum, temperature) = if temperature == 0.0 || temperature == 1.0 {
             (sum, 1.0)
         } else {
-            let (sum, _) = self.weigh(logits, largest, temperature);
-            (sum, temperature)
+            (self.weigh(logits, largest, temperature).0, temperature)
         };
         let token = if sampling.temperature == 0.0 {
             first
