@@ -48,8 +48,7 @@ impl Drawer {
         let (sum, temperature) = if temperature == 0.0 || temperature == 1.0 {
             (sum, 1.0)
         } else {
-            let (sum, _) = self.weigh(logits, largest, temperature);
-            (sum, temperature)
+            (self.weigh(logits, largest, temperature).0, temperature)
         };
         let token = if sampling.temperature == 0.0 {
             first

@@ -5,7 +5,8 @@
 //! [`Panels::product`] reads it in order. Keys and values of earlier positions are the same kind of matrix: [`Pool`] keeps them in pages of
 //! 32 positions, and [`Attend`] is attention over them.
 //!
-//! A row's result does not depend on which other rows are computed with it, to the last bit.
+//! A row's result does not depend on which other rows are computed with it, to the last bit: sums are taken in an order that the shape of the
+//! matrix alone decides.
 
 mod attend;
 mod pool;
@@ -23,6 +24,9 @@ use tile::{Columns, Job, most_rows};
 
 /// Columns of a panel, and positions of a page of a cache: two AVX-512 registers.
 pub const PANEL: usize = 32;
+
+/// Rows of two panels that stay in the first level of cache while all rows of the left operand are multiplied by them.
+const DEPTH: usize = 128;
 
 /// A matrix as the right operand of products.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +88,8 @@ impl Panels {
         self.columns
     }
 
-    /// `out` (`[rows, columns]`) = `begin` + `left` (`[rows, depth]`) times the matrix.
+    /// `out` (`[rows, columns]`) = `begin` + `left` (`[rows, depth]`) times the matrix. The rows' distance in memory is `depth`; one that is a
+    /// multiple of 1,024 is slower, since the rows then share few sets of the cache.
     ///
     /// # Panics
     /// A slice has another length, or [`Begin::Row`] has not one value for each column.
@@ -153,21 +158,29 @@ impl Product<'_> {
     ) {
         let Panels { depth, columns, .. } = *self.matrix;
         let width = (P * PANEL).min(columns - start);
-        let job = Job {
-            left: self.left,
-            left_stride: depth,
-            rows: self.rows,
-            panels,
-            next,
-            begin: match self.begin {
-                Begin::Row(row) => Begin::Row(&row[start..start + width]),
-                begin => begin,
-            },
-            stride: columns,
-            few: false,
-            columns: width,
-        };
-        job.run(arch, &mut self.out[start..]);
+        for from in (0..depth).step_by(DEPTH) {
+            let to = depth.min(from + DEPTH);
+            let mut near = panels;
+            for panel in &mut near {
+                *panel = &panel[from..to];
+            }
+            let job = Job {
+                left: &self.left[from..],
+                left_stride: depth,
+                rows: self.rows,
+                panels: near,
+                next: next.get(P * from..P * to).unwrap_or(&[]),
+                begin: match self.begin {
+                    _ if from > 0 => Begin::Result,
+                    Begin::Row(row) => Begin::Row(&row[start..start + width]),
+                    begin => begin,
+                },
+                stride: columns,
+                few: false,
+                columns: width,
+            };
+            job.run(arch, &mut self.out[start..]);
+        }
     }
 }
 

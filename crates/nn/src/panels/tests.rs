@@ -24,7 +24,7 @@ fn close(found: &[f32], expected: &[f64], what: &str) {
 #[test]
 fn products_are_those_of_f64() {
     for rows in [0, 1, 2, 3, 5, 13, 14, 15, 16, 27, 29, 43, 64] {
-        for (depth, columns) in [(1, 1), (7, 31), (48, 32), (33, 33), (20, 100)] {
+        for (depth, columns) in [(1, 1), (7, 31), (48, 32), (33, 33), (20, 100), (300, 130)] {
             let (left, right) = (normal(1, rows * depth), normal(2, depth * columns));
             let (bias, before) = (normal(3, columns), normal(4, rows * columns));
             let mut panels = Panels::default();

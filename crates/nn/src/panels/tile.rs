@@ -37,8 +37,7 @@ pub(super) struct Job<'a, const P: usize> {
     pub(super) columns: usize,
 }
 
-/// Rows that fit in registers beside `panels` panels. Two panels at once need a third less of reads from memory for each product, and are a
-/// third faster.
+/// Rows that fit in registers beside `panels` panels. Two panels at once read a third less for each product.
 pub(super) const fn most_rows<A: Vectors>(panels: usize) -> usize {
     if panels == 1 {
         A::ROWS
