@@ -46,6 +46,8 @@ enum Part {
     Imagenet,
     /// Images of your own; says where to put them
     ImageFolder,
+    /// Problems with answers of your own; says where to put them
+    Jsonl,
 }
 
 pub(crate) fn run(_sh: &Shell, args: &Args) -> Result<ExitCode, Failure> {
@@ -77,10 +79,11 @@ fn bring(part: Part) -> Result<(), Failure> {
         Part::Cifar10Jpeg => by_hand::CIFAR10_JPEG.set_up(&data()),
         Part::Imagenet => by_hand::IMAGENET.set_up(&data()),
         Part::ImageFolder => by_hand::IMAGE_FOLDER.set_up(&data()),
+        Part::Jsonl => by_hand::JSONL.set_up(&data()),
     }
 }
 
-/// The data sets and models that are there, by the names of their parts.
+/// The data sets that are there, by the names of their parts.
 pub(crate) fn data_sets() -> Vec<&'static str> {
     let data = data();
     let fashion_mnist = fashion_mnist::installed(&data).map(|_| "fashion-mnist");
@@ -91,11 +94,9 @@ pub(crate) fn data_sets() -> Vec<&'static str> {
         by_hand::IMAGE_FOLDER,
     ];
     let by_hand = by_hand.iter().filter(|set| set.installed(&data).is_some());
-    let smollm2 = smollm2::installed(&data).map(|_| "smollm2");
     fashion_mnist
         .into_iter()
         .chain(by_hand.map(|set| set.name))
-        .chain(smollm2)
         .collect()
 }
 

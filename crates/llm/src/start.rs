@@ -22,7 +22,8 @@ pub(crate) const SMOLLM2_SHA256: &str =
 
 /// The folder with data that the user brings: the environment variable `ERA_DATA_DIR`, else `data` in the working directory.
 pub(crate) fn data_folder() -> PathBuf {
-    std::env::var_os("ERA_DATA_DIR").map_or_else(|| PathBuf::from("data"), PathBuf::from)
+    let chosen = std::env::var_os("ERA_DATA_DIR").filter(|value| !value.is_empty());
+    chosen.map_or_else(|| PathBuf::from("data"), PathBuf::from)
 }
 
 /// Where SmolLM2 lies.

@@ -60,6 +60,9 @@ const TASKS: [TaskInfo; 5] = [
     },
 ];
 
+/// The part that the user brings for the task of this name.
+const JSONL: &str = "jsonl";
+
 /// All tasks.
 pub fn all() -> &'static [TaskInfo] {
     &TASKS
@@ -119,12 +122,22 @@ const FILE_TEST_SHARE: u64 = 8;
 impl TaskInfo {
     /// As the harness has it.
     pub(crate) fn task(&self) -> Task {
-        let words = self.kind != Kind::Symbols;
+        let needs = match self.kind {
+            Kind::Symbols => None,
+            // One part is named at a time: the model first.
+            Kind::Files if start::smollm2().is_file() => Some(JSONL),
+            Kind::Words | Kind::Files => Some(start::SMOLLM2),
+        };
+        let available = match needs {
+            None => true,
+            Some(JSONL) => problems_folder().is_dir(),
+            Some(_) => start::smollm2().is_file(),
+        };
         Task {
             name: self.name,
             about: self.about,
-            needs: words.then_some(start::SMOLLM2),
-            available: !words || start::smollm2().is_file(),
+            needs,
+            available,
             inputs: match self.kind {
                 Kind::Symbols => symbols_inputs,
                 Kind::Words => words_inputs,
@@ -212,7 +225,7 @@ impl Difficulty {
 
 /// The folder of the task `jsonl`.
 fn problems_folder() -> PathBuf {
-    start::data_folder().join("jsonl")
+    start::data_folder().join(JSONL)
 }
 
 /// The policy that begins is a cell of its own, whose parameters are among those of the cells that require it.

@@ -187,7 +187,6 @@ mod tests {
             "cifar10-jpeg",
             "imagenet",
             "image-folder",
-            "smollm2",
         ];
         let [found, model] = data(&all, Some("/data/smollm2".into())).try_into().unwrap();
         assert_eq!((found.state, model.state), (State::Ok, State::Ok));

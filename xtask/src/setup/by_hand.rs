@@ -70,6 +70,17 @@ pub(crate) const IMAGE_FOLDER: ByHand = ByHand {
     ..FOLDERS
 };
 
+pub(crate) const JSONL: ByHand = ByHand {
+    name: "jsonl",
+    places: &["jsonl"],
+    // Files may have any name.
+    probes: &["."],
+    contents: &[&["."]],
+    archive: None,
+    remedy: "put problems with answers there, a JSON object on each line, as GSM8K, MATH or AIME are published:
+        DATA/jsonl/NAME.jsonl with `question` and `answer`, or `problem` and `solution`, in each line",
+};
+
 /// What the folders of images have in common.
 const FOLDERS: ByHand = ByHand {
     name: "",
@@ -177,6 +188,7 @@ mod tests {
             ),
             (IMAGENET, &["val/CLASS", "ILSVRC 2012", "1,000"]),
             (IMAGE_FOLDER, &["train/CLASS", "val/CLASS"]),
+            (JSONL, &["jsonl/NAME.jsonl", "GSM8K"]),
         ] {
             assert_eq!(set.installed(&data), None);
             let failure = set.set_up(&data).unwrap_err().to_string();
