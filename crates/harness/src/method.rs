@@ -61,7 +61,7 @@ pub trait Method: Sync + fmt::Debug {
     /// # Errors
     /// The first parameter that is unknown, of the wrong type or out of range.
     fn resolve(&self, task: &str, given: &Params) -> Result<Params, ParamError>;
-    /// Cells that have to be finished before `cell` can begin, because it reads what they made ([`Run::made_by`]): a starting policy,
+    /// Cells that have to be finished before `cell` can begin, because it reads what they made ([`Run::left_by`]): a starting policy,
     /// say. What decides them must be among the parameters or inputs of `cell`.
     fn requires(&self, _cell: &Cell) -> Vec<Cell> {
         Vec::new()
