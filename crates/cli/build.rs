@@ -4,8 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Packages whose version goes into every record, where the lock file has them.
-const RECORDED: [&str; 2] = ["burn", "mujoco-rs"];
+/// Packages whose version goes into every record, where the lock file has them; `tch`, where it is built in.
+const RECORDED: [&str; 3] = ["burn", "mujoco-rs", "tch"];
 
 /// Where feature `mujoco` finds its library, as `crates/envs/build.rs` says.
 const MUJOCO: &str = "MUJOCO_DYNAMIC_LINK_DIR";
@@ -19,6 +19,7 @@ fn main() {
         versions(&root.join("Cargo.lock"))
     );
     mujoco();
+    libtorch();
 }
 
 /// Lets the program find MuJoCo's library where the build did: the rpath of `era-envs` stays in its own package.
@@ -26,6 +27,17 @@ fn mujoco() {
     println!("cargo:rerun-if-env-changed={MUJOCO}");
     if let (Some(_), Ok(library)) = (env::var_os("CARGO_FEATURE_MUJOCO"), env::var(MUJOCO)) {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{library}");
+    }
+}
+
+/// The same for LibTorch's.
+fn libtorch() {
+    for variable in ["LIBTORCH", "LIBTORCH_LIB"] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
+    let folder = env::var("LIBTORCH_LIB").or_else(|_| env::var("LIBTORCH"));
+    if let (Some(_), Ok(folder)) = (env::var_os("CARGO_FEATURE_LIBTORCH"), folder) {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}/lib");
     }
 }
 
@@ -97,6 +109,7 @@ fn versions(lock: &Path) -> String {
         };
         if let (Some(name), Some(version)) = (field("name"), field("version"))
             && RECORDED.contains(&name)
+            && (name != "tch" || env::var_os("CARGO_FEATURE_LIBTORCH").is_some())
         {
             found.push(format!("{name}={version}"));
         }

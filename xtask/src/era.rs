@@ -78,7 +78,9 @@ fn options(selection: &Selection) -> Vec<OsString> {
         .for_each(|suite| add("--suite", suite.as_ref()));
     add("--scale", scale.as_ref());
     only.iter().for_each(|only| add("--only", only.as_ref()));
-    add("--device", device.as_ref());
+    device
+        .iter()
+        .for_each(|device| add("--device", device.as_ref()));
     add("--experiments", folders.experiments.as_ref());
     add("--artifacts", folders.artifacts.as_ref());
     add("--paper", folders.paper.as_ref());

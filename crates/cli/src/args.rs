@@ -40,9 +40,17 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) only: Vec<String>,
 
-    /// What computes tensors: flex (pure Rust), or auto for the best there is
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub(crate) device: String,
+    /// What computes tensors: flex (pure Rust), libtorch, libtorch-cuda:N, wgpu (Vulkan), cuda:N, or auto for the best there is
+    ///
+    /// Several devices of one engine share the cells: libtorch-cuda:0,libtorch-cuda:1. The engine is part of a cell: records of
+    /// another one do not count as done.
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        value_delimiter = ',',
+        default_value = "auto"
+    )]
+    pub(crate) device: Vec<String>,
 
     #[command(flatten)]
     pub(crate) folders: Folders,
@@ -195,6 +203,10 @@ pub(crate) struct Train {
     /// Folder of the cell, with its cell.json
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
+
+    /// Number of the device, among those of the cell's engine, to compute on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) device_index: usize,
 
     /// Report progress as JSON lines on standard output, and end when standard input does
     #[arg(long)]

@@ -35,9 +35,20 @@ pub(crate) enum Fault {
     #[diagnostic(help("one of\n{}", .matches.join("\n")))]
     ManyCells { part: String, matches: Vec<String> },
 
-    #[error("use the device `{given}`: this build has no such engine")]
-    #[diagnostic(help("it has: {built_in}; `auto` takes the first"))]
-    Device { given: String, built_in: String },
+    #[error("use the device `{given}`: there is no such engine")]
+    #[diagnostic(help("there are: {known}; `auto` takes the best that is built in and present"))]
+    Engine { given: String, known: String },
+
+    #[error("use `{0}` and `{1}` together")]
+    #[diagnostic(help("an engine is part of a cell, so a command has one; run it once for each"))]
+    Engines(String, String),
+
+    #[error("{lack}")]
+    #[diagnostic(help("{remedy}"))]
+    Device {
+        lack: era_nn::NoDevice,
+        remedy: String,
+    },
 
     #[error("run {}: this build lacks {parts}", text::count(*.cells, "cell"), parts = .parts.join(", "))]
     #[diagnostic(help(
@@ -104,7 +115,9 @@ impl Fault {
             | Self::NoExperiment { .. }
             | Self::NoCell(_)
             | Self::ManyCells { .. } => Exit::Experiment,
-            Self::Device { .. }
+            Self::Engine { .. }
+            | Self::Engines(..)
+            | Self::Device { .. }
             | Self::NativePart { .. }
             | Self::Folder { .. }
             | Self::Space { .. }

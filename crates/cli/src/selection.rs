@@ -9,9 +9,10 @@ use era_harness::store::Store;
 use era_harness::{Cell, CellId, Suite};
 
 use crate::args::Selection;
+use crate::device::Devices;
 use crate::fault::Fault;
+use crate::registry;
 use crate::skipped::{self, Skipped};
-use crate::{device, registry};
 
 /// What `report:` in an experiment file may name.
 const OUTPUTS: Outputs<'_> = Outputs {
@@ -35,6 +36,8 @@ pub(crate) struct Chosen {
     pub(crate) asked: usize,
     /// Folder of what runs make for others to read.
     pub(crate) cache: PathBuf,
+    /// Where they are trained.
+    pub(crate) devices: Devices,
     /// Picked cells that are left out of all of these, as this build cannot run them (`missing: skip`).
     pub(crate) skipped: Skipped,
 }
@@ -59,7 +62,8 @@ pub(crate) struct Planned {
 /// # Errors
 /// All that is wrong with all files, together; a record cannot be read.
 pub(crate) fn choose(selection: &Selection, suites: &[Suite]) -> Result<Chosen, Fault> {
-    let engine = device::engine(&selection.device)?;
+    let devices = Devices::named(&selection.device)?;
+    let engine = devices.engine.as_str();
     let filters = filters(&selection.only);
     let experiments = load(selection, suites)?;
     let (mut plans, mut whole) = (Vec::new(), Vec::new());
@@ -96,6 +100,7 @@ pub(crate) fn choose(selection: &Selection, suites: &[Suite]) -> Result<Chosen, 
         cells,
         asked,
         cache: selection.folders.cache.cache_dir.clone(),
+        devices,
         skipped,
     })
 }

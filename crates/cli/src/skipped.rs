@@ -151,6 +151,7 @@ scales: {smoke: {missing: skip}, strict: {}}
             versions: BTreeMap::new(),
             commit: String::new(),
             cache: std::env::temp_dir(),
+            device_index: 0,
         };
         let dir = store.prepare("smoke", cell).unwrap();
         let outcome = worker::train(suites, &dir, &options).unwrap();

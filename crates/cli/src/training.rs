@@ -99,6 +99,7 @@ impl Training<'_> {
         let mut observer = progress::observer(Tally::new(expected, self.jobs), self.bars);
         let options = Options {
             jobs: self.jobs,
+            devices: self.chosen.devices.indices.clone(),
             grace: self.args.grace,
             stop: self.stop.clone(),
         };

@@ -70,7 +70,8 @@ macro_rules! updates {
                     layer_norm,
                     ..Default::default()
                 };
-                let mut agent: $module::Agent = $new(params, HALF_CHEETAH, Streams::new(0));
+                let mut agent: $module::Agent =
+                    $new(params, HALF_CHEETAH, Streams::new(0), &Device::flex());
                 let batch = batch();
                 let norm = if layer_norm { "layer-norm" } else { "plain" };
                 $group.bench_function(format!("2x{width}/{norm}/{}", $name), |b| {
@@ -96,8 +97,8 @@ fn update(c: &mut Criterion) {
         sac_fixed_sigma::SacFixedSigmaParams,
         sac_fixed_sigma::Agent::new
     );
-    let era = |params, spec, streams| {
-        sac_era::Agent::new(params, spec, streams).expect("the defaults are feasible")
+    let era = |params, spec, streams, device: &Device| {
+        sac_era::Agent::new(params, spec, streams, device).expect("the defaults are feasible")
     };
     updates!(group, "sac-era", sac_era::SacEraParams, era);
     // What a learned compensation costs: the policy's entropy over the batch, exact or from one action a state.
@@ -184,6 +185,7 @@ fn seconds_per_step(method: &dyn Method, task: &str, given: &Params) -> f64 {
         progress: false,
         stop: Stop::new(),
         cache: std::env::temp_dir(),
+        device_index: 0,
     };
     method
         .train(&cell, &mut Run::new(dir.path(), &cell, options))

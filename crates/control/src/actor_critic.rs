@@ -65,8 +65,8 @@ impl ActorCritic {
         outputs: usize,
         free: Vec<f64>,
         streams: Streams,
+        device: &Device,
     ) -> Self {
-        let device = Device::flex();
         let config = |outputs: usize, gain: f64| MlpConfig {
             members: 1,
             inputs: spec.obs_dim,
@@ -76,7 +76,7 @@ impl ActorCritic {
             layer_norm: false,
         };
         let draw = |stream: &str, config: &MlpConfig| {
-            Mlp::init(config, &mut streams.at(stream, 0), &device)
+            Mlp::init(config, &mut streams.at(stream, 0), device)
         };
         let actor = draw("init actor", &config(outputs, ACTOR_GAIN));
         let critic = draw("init critic", &config(1, CRITIC_GAIN));
@@ -93,7 +93,7 @@ impl ActorCritic {
             free,
             inputs: spec.obs_dim,
             max_grad_norm: params.max_grad_norm,
-            device,
+            device: device.clone(),
         }
     }
 

@@ -28,7 +28,9 @@ pub use nets::Descent;
 pub use probe::Losses;
 pub use rollout::Minibatch;
 
-use era_harness::{Suite, Task};
+use burn::tensor::Device;
+use era_harness::run::Run;
+use era_harness::{Suite, Task, TrainError};
 
 /// The tasks and methods of continuous control.
 pub fn suite() -> Suite {
@@ -53,4 +55,10 @@ pub fn suite() -> Suite {
             &methods::ppo_era::PpoEra,
         ],
     }
+}
+
+/// Where the run computes.
+fn device(run: &Run) -> Result<Device, TrainError> {
+    let id = run.device();
+    era_nn::device(&id.engine, id.index).map_err(|lack| TrainError::Other(lack.to_string()))
 }

@@ -68,8 +68,8 @@ impl Nets {
         spec: Spec,
         output: ActorOutput,
         streams: Streams,
+        device: &Device,
     ) -> Self {
-        let device = Device::flex();
         let mean = Head {
             outputs: spec.act_dim,
             gain: GAIN,
@@ -99,8 +99,8 @@ impl Nets {
             layer_norm: params.layer_norm,
             ..actor.clone()
         };
-        let actor = Mlp::init(&actor, &mut streams.at("init actor", 0), &device);
-        let critics = Mlp::init(&critics, &mut streams.at("init critics", 0), &device);
+        let actor = Mlp::init(&actor, &mut streams.at("init actor", 0), device);
+        let critics = Mlp::init(&critics, &mut streams.at("init critics", 0), device);
         let critic_config =
             AdamConfig::new(params.critic_lr).with_weight_decay(params.critic_weight_decay);
         Self {
@@ -109,7 +109,7 @@ impl Nets {
             targets: critics.clone(),
             actor,
             critics,
-            device,
+            device: device.clone(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod cell;
+pub mod device;
 pub mod estimate;
 pub mod files;
 pub mod method;
@@ -21,4 +22,5 @@ pub mod store;
 pub mod worker;
 
 pub use cell::{Cell, CellId, Params};
+pub use device::DeviceId;
 pub use method::{Cost, Method, ParamError, Suite, Task, TrainError};

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cell::{Cell, CellId};
+use crate::device::DeviceId;
 use crate::files::{self, FileError};
 use crate::method::TrainError;
 use crate::protocol::{Message, Progress, tell, warn};
@@ -87,6 +88,8 @@ pub struct RunOptions {
     pub stop: Stop,
     /// Folder of what runs make for others to read.
     pub cache: PathBuf,
+    /// Number of the device among those of the cell's engine.
+    pub device_index: usize,
 }
 
 /// Where the run of a cell leaves what others read, under the folder `cache`. The cell names it, so it is the same for all who ask.
@@ -99,6 +102,7 @@ pub fn made_by(cache: &Path, cell: &CellId) -> PathBuf {
 pub struct Run {
     dir: PathBuf,
     cell: CellId,
+    device: DeviceId,
     streams: Streams,
     options: RunOptions,
     /// Opened by [`Run::resume`], or empty by the first that needs them.
@@ -175,6 +179,10 @@ impl Run {
         Self {
             dir: dir.to_path_buf(),
             cell: cell.id(),
+            device: DeviceId {
+                engine: cell.engine.clone(),
+                index: options.device_index,
+            },
             streams: Streams::new(cell.seed),
             options,
             logs: None,
@@ -189,6 +197,11 @@ impl Run {
     /// The random streams of this run.
     pub fn streams(&self) -> Streams {
         self.streams
+    }
+
+    /// Where this run computes.
+    pub fn device(&self) -> &DeviceId {
+        &self.device
     }
 
     /// Leaves `bytes` for runs of other cells to read ([`Run::left_by`]), as the last thing that a run does which others require.

@@ -77,11 +77,11 @@ impl Events {
 
 /// Starts workers.
 pub trait Launcher {
-    /// Starts a worker for `job`. It reports to `events`; the last event is [`Event::Exited`].
+    /// Starts a worker for `job` on the device of this number among those of its engine. It reports to `events`; the last event is [`Event::Exited`].
     ///
     /// # Errors
     /// The worker could not be started.
-    fn launch(&self, job: &Job, events: Events) -> std::io::Result<Box<dyn Worker>>;
+    fn launch(&self, job: &Job, device: usize, events: Events) -> std::io::Result<Box<dyn Worker>>;
 }
 
 /// A worker that was started.
@@ -135,6 +135,8 @@ pub struct Outcome {
 pub struct Options {
     /// Workers at once; at least 1.
     pub jobs: usize,
+    /// Numbers of the devices that they share, of the cells' engine; none means the first alone.
+    pub devices: Vec<usize>,
     /// Time between asking a worker to end and ending it.
     pub grace: Duration,
     /// Ends everything: once with checkpoints, twice at once.
@@ -185,6 +187,7 @@ struct Scheduler<'a> {
 /// A worker at work.
 struct Running {
     place: usize,
+    device: usize,
     worker: Box<dyn Worker>,
     began: Instant,
     /// The record before it began.
@@ -264,9 +267,11 @@ impl Scheduler<'_> {
         };
         // A record that cannot be read is the worker's to complain about.
         let before = store::read_run(&job.dir).unwrap_or_default();
-        match self.launcher.launch(job, events) {
+        let device = self.device();
+        match self.launcher.launch(job, device, events) {
             Ok(worker) => self.running.push(Running {
                 place,
+                device,
                 worker,
                 began: Instant::now(),
                 before,
@@ -285,6 +290,16 @@ impl Scheduler<'_> {
                 self.end(place, JobResult::Failed(failure), Duration::ZERO);
             }
         }
+    }
+
+    /// The device with the fewest workers; of equals, the first.
+    fn device(&self) -> usize {
+        let busy = |device: &&usize| {
+            let on_it = |running: &&Running| running.device == **device;
+            self.running.iter().filter(on_it).count()
+        };
+        let devices = self.options.devices.iter();
+        devices.min_by_key(busy).copied().unwrap_or_default()
     }
 
     fn message(&mut self, place: usize, message: &Message) {

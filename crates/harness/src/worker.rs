@@ -36,6 +36,8 @@ pub struct WorkerOptions {
     pub commit: String,
     /// Folder of what runs make for others to read.
     pub cache: PathBuf,
+    /// Number of the device among those of the cell's engine.
+    pub device_index: usize,
 }
 
 /// How a worker ended.
@@ -195,6 +197,7 @@ fn run_method(
         progress: options.progress,
         stop: options.stop.clone(),
         cache: options.cache.clone(),
+        device_index: options.device_index,
     };
     let mut run = Run::new(dir, cell, options);
     method.train(cell, &mut run)?;

@@ -79,7 +79,9 @@ pub use gspo::Gspo;
 pub use kl::Kl;
 pub use surrogate::{ClipRange, Surrogate};
 
-use era_harness::Suite;
+use burn::tensor::Device;
+use era_harness::run::Run;
+use era_harness::{Suite, TrainError};
 
 /// The tasks and methods of reinforcement learning of language models.
 pub fn suite() -> Suite {
@@ -98,6 +100,12 @@ pub fn suite() -> Suite {
             &methods::grpo_era::GrpoEra,
         ],
     }
+}
+
+/// Where the run computes.
+fn device(run: &Run) -> Result<Device, TrainError> {
+    let id = run.device();
+    era_nn::device(&id.engine, id.index).map_err(|lack| TrainError::Other(lack.to_string()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use burn::tensor::Device;
 use era::ResponseEra;
 use era_harness::run::{Array, Checkpoint, Run};
 use era_harness::seed::Streams;
@@ -79,7 +78,7 @@ impl Training {
             let source = task.open(params.difficulty(), split, seed);
             source.map_err(TrainError::Other)
         };
-        let mut policy = Policy::from_weights(&weights, &Device::flex());
+        let mut policy = Policy::from_weights(&weights, &crate::device(run)?);
         policy.checkpointing = params.checkpointing;
         drop(weights);
         let mut training = Self {

@@ -66,6 +66,7 @@ fn run_in(dir: &Path, cell: &Cell, checkpoint_every: u64, stop: &Stop, cache: &P
         progress: false,
         stop: stop.clone(),
         cache: cache.to_owned(),
+        device_index: 0,
     };
     Run::new(dir, cell, options)
 }

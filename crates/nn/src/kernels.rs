@@ -119,6 +119,11 @@ pub trait Kernels: Backend {
     }
 }
 
+#[cfg(feature = "libtorch")]
+impl Kernels for burn::backend::LibTorch {}
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl Kernels for burn::backend::Cube {}
+
 /// The same arithmetic in burn's primitives.
 pub(crate) mod composed {
     use super::*;

@@ -10,9 +10,18 @@
 //!
 //! Randomness comes from generators that the caller passes in, never from a backend's own.
 
+#![cfg_attr(
+    feature = "libtorch",
+    expect(
+        deprecated,
+        reason = "burn 0.22 is the last with a LibTorch backend: the one with oneDNN's and cuDNN's convolutions"
+    )
+)]
+
 mod adam;
 mod autodiff;
 pub mod conv;
+mod device;
 mod flex;
 mod init;
 pub mod kernels;
@@ -25,6 +34,7 @@ mod simd;
 pub mod transformer;
 
 pub use adam::{Adam, AdamConfig, AdamStep, ScalarAdam};
+pub use device::{ENGINES, NoDevice, device, devices};
 pub use init::{orthogonal, standard_normal, standard_uniform};
 pub use kernels::Activation;
 pub use layer::{Dense, Norm};

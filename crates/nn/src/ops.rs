@@ -8,7 +8,12 @@ use crate::adam::AdamStep;
 use crate::kernels::{Activation, Kernels};
 
 /// What is dispatched over backends; [`crate::autodiff`] has the gradients.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(
+    Flex,
+    LibTorch: cfg(feature = "libtorch"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Autodiff
+)]
 pub(crate) trait Fused: Backend {
     fn dense(
         input: FloatTensor<Self>,
@@ -26,7 +31,11 @@ pub(crate) trait Fused: Backend {
 }
 
 /// What is dispatched over backends outside autodiff.
-#[backend_extension(Flex)]
+#[backend_extension(
+    Flex,
+    LibTorch: cfg(feature = "libtorch"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda"))
+)]
 pub(crate) trait Update: Backend {
     fn adam(
         parameter: FloatTensor<Self>,
@@ -39,41 +48,56 @@ pub(crate) trait Update: Backend {
     fn lerp(from: FloatTensor<Self>, to: FloatTensor<Self>, weight: f32) -> FloatTensor<Self>;
 }
 
-impl Fused for Flex {
-    fn dense(
-        input: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        activation: Activation,
-    ) -> FloatTensor<Self> {
-        <Self as Kernels>::dense(&input, &weight, &bias, activation)
-    }
+/// Hands the operations of a backend to its kernels.
+macro_rules! dispatched {
+    ($backend:ty) => {
+        impl Fused for $backend {
+            fn dense(
+                input: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                activation: Activation,
+            ) -> FloatTensor<Self> {
+                <Self as Kernels>::dense(&input, &weight, &bias, activation)
+            }
 
-    fn norm_elu(
-        input: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        shift: FloatTensor<Self>,
-        epsilon: f32,
-    ) -> FloatTensor<Self> {
-        <Self as Kernels>::norm_elu(input, &scale, &shift, epsilon).output
-    }
+            fn norm_elu(
+                input: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                epsilon: f32,
+            ) -> FloatTensor<Self> {
+                <Self as Kernels>::norm_elu(input, &scale, &shift, epsilon).output
+            }
+        }
+
+        impl Update for $backend {
+            fn adam(
+                parameter: FloatTensor<Self>,
+                gradient: FloatTensor<Self>,
+                first: FloatTensor<Self>,
+                second: FloatTensor<Self>,
+                step: AdamStep,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                <Self as Kernels>::adam(parameter, &gradient, first, second, step)
+            }
+
+            fn lerp(
+                from: FloatTensor<Self>,
+                to: FloatTensor<Self>,
+                weight: f32,
+            ) -> FloatTensor<Self> {
+                <Self as Kernels>::lerp(from, &to, weight)
+            }
+        }
+    };
 }
 
-impl Update for Flex {
-    fn adam(
-        parameter: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        first: FloatTensor<Self>,
-        second: FloatTensor<Self>,
-        step: AdamStep,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        <Self as Kernels>::adam(parameter, &gradient, first, second, step)
-    }
-
-    fn lerp(from: FloatTensor<Self>, to: FloatTensor<Self>, weight: f32) -> FloatTensor<Self> {
-        <Self as Kernels>::lerp(from, &to, weight)
-    }
-}
+dispatched!(Flex);
+#[cfg(feature = "libtorch")]
+dispatched!(burn::backend::LibTorch);
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+dispatched!(burn::backend::Cube);
 
 /// activation(input * weight + bias): `[E or 1, N, I]`, `[E, I, O]`, `[E, 1, O]` to `[E, N, O]`.
 pub fn dense(

@@ -16,7 +16,9 @@ mod params;
 mod schedule;
 mod training;
 
-use era_harness::Suite;
+use burn::tensor::Device;
+use era_harness::run::Run;
+use era_harness::{Suite, TrainError};
 
 /// The tasks and methods of image classification.
 pub fn suite() -> Suite {
@@ -35,4 +37,10 @@ pub fn suite() -> Suite {
             &methods::timm_recipe::TimmRecipe,
         ],
     }
+}
+
+/// Where the run computes.
+fn device(run: &Run) -> Result<Device, TrainError> {
+    let id = run.device();
+    era_nn::device(&id.engine, id.index).map_err(|lack| TrainError::Other(lack.to_string()))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use era_data::{Batch, Images, Loader, Split};
 use era_harness::run::{Array, Checkpoint, Run};
 use era_harness::seed::Streams;
@@ -74,7 +74,12 @@ impl Training {
         let classes = train.classes().len();
         let plan = params.plan(task, classes);
         let mut rng = streams.at("init", 0);
-        let net = ResNet::init(plan, params.zero_init_residual, &mut rng, &Device::flex());
+        let net = ResNet::init(
+            plan,
+            params.zero_init_residual,
+            &mut rng,
+            &crate::device(run)?,
+        );
         let updates_per_epoch = (train.len() / params.batch_size) as u64;
         if updates_per_epoch == 0 {
             let (images, batch) = (train.len(), params.batch_size);

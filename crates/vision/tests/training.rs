@@ -40,6 +40,7 @@ fn run(dir: &Path, cell: &Cell, checkpoint_every: u64, stop: &Stop) -> Run {
         progress: false,
         stop: stop.clone(),
         cache: std::env::temp_dir(),
+        device_index: 0,
     };
     Run::new(dir, cell, options)
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(
     let scale = args.selection.scale.as_str();
     let store = Store::new(&args.selection.folders.artifacts);
     let intent = Intent {
-        jobs: jobs(args),
+        jobs: args.jobs.map_or_else(|| chosen.devices.jobs(), usize::from),
         force: args.force,
         budget: args.budget,
     };
@@ -53,12 +53,6 @@ pub(crate) fn run(
     let report = reporting::build(&args.selection, &chosen, &store)?;
     reporting::publish(&report, &args.selection, out)?;
     failures(&chosen, &trained, out)
-}
-
-/// Cells at the same time: as many as asked for, else one a core.
-fn jobs(args: &Reproduce) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    args.jobs.map_or_else(cores, usize::from)
 }
 
 /// Trains the open cells; says before what it will do.
@@ -85,6 +79,9 @@ fn train(
     let standings = survey(chosen, suites, store, &args.selection.scale, Verify::Full)?;
     let (open, left) = intent.split(chosen, &standings);
     preflight::native_parts(&standings, &open)?;
+    if !open.is_empty() {
+        chosen.devices.present()?;
+    }
     announce(chosen, &standings, &open, &left, intent);
     let training = Training {
         args,

@@ -27,6 +27,7 @@ pub(crate) fn run(args: &args::Train, out: &mut dyn Write) -> Result<Exit, Fault
         versions: built::versions(),
         commit: built::COMMIT.to_owned(),
         cache: args.cache.cache_dir.clone(),
+        device_index: args.device_index,
     };
     let outcome = train(args, &options)?;
     if !args.driven {

@@ -55,12 +55,28 @@ fn names_that_nothing_has() {
         ("--suite gone.yaml", 3, "gone.yaml"),
         ("--suite mock --scale cpu", 3, "smoke"),
         ("--suite mock --only method=sgd", 3, "mock-sgd"),
-        ("--suite mock --device cuda:0", 5, "it has: flex"),
+        ("--suite mock --device abacus", 5, "there are: flex"),
+        (
+            "--suite mock --device flex,libtorch",
+            5,
+            "an engine is part",
+        ),
     ] {
         let ended = folder.era(&format!("reproduce --list {args}"));
         assert_eq!(ended.code, Some(code), "{args}: {}", ended.err);
         assert!(ended.err.contains(said), "{args}: {}", ended.err);
     }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_told_before_work_starts() {
+    let folder = Folder::with(ONE);
+    let ended = folder.era("reproduce --suite mock --device flex:1");
+    assert_eq!(ended.code, Some(5), "{}", ended.err);
+    assert!(ended.err.contains("there are 1"), "{}", ended.err);
+    // Cells of another engine can be listed and reported by any build.
+    let listed = folder.era("reproduce --list --suite mock --device cuda:0");
+    assert_eq!(listed.code, Some(0), "{}", listed.err);
 }
 
 #[test]

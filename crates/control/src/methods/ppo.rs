@@ -3,6 +3,7 @@
 //!
 //! `docs/algorithms/ppo.md` says what is recorded and where this differs from CleanRL and SB3.
 
+use burn::tensor::Device;
 use era_envs::Spec;
 use era_harness::method::{self, ParamSet};
 use era_harness::run::{Checkpoint, Run};
@@ -73,7 +74,15 @@ impl Method for Ppo {
         let streams = run.streams();
         let mut rollouts = Rollouts::new(&cell.task, &common, streams)?;
         let (log_std, entropy_coef) = (params.log_std_init, 0.0);
-        let mut agent = Agent::new(&common, log_std, entropy_coef, rollouts.spec(), streams);
+        let device = crate::device(run)?;
+        let mut agent = Agent::new(
+            &common,
+            log_std,
+            entropy_coef,
+            rollouts.spec(),
+            streams,
+            &device,
+        );
         let mut test = collector::make(&cell.task)?;
         if let Some(checkpoint) = run.resume()? {
             rollouts.restore(&checkpoint)?;
@@ -163,20 +172,21 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Networks for the task, drawn from the streams of a run.
+    /// Networks for the task on a device, drawn from the streams of a run.
     pub(crate) fn new(
         params: &Common<'_>,
         log_std_init: f64,
         entropy_coef: f64,
         spec: Spec,
         streams: Streams,
+        device: &Device,
     ) -> Self {
         let log_std = vec![log_std_init; spec.act_dim];
         Self {
             loss: params.loss(entropy_coef),
             normalise_advantages: params.normalise_advantages,
             act_dim: spec.act_dim,
-            nets: ActorCritic::new(params, spec, spec.act_dim, log_std, streams),
+            nets: ActorCritic::new(params, spec, spec.act_dim, log_std, streams, device),
             streams,
             updates: 0,
             epochs: 0,

@@ -71,7 +71,15 @@ impl Method for PpoEntropyBonus {
         let streams = run.streams();
         let mut rollouts = Rollouts::new(&cell.task, &common, streams)?;
         let (log_std, entropy_coef) = (params.log_std_init, params.entropy_coef);
-        let mut agent = Agent::new(&common, log_std, entropy_coef, rollouts.spec(), streams);
+        let device = crate::device(run)?;
+        let mut agent = Agent::new(
+            &common,
+            log_std,
+            entropy_coef,
+            rollouts.spec(),
+            streams,
+            &device,
+        );
         let mut test = collector::make(&cell.task)?;
         if let Some(checkpoint) = run.resume()? {
             rollouts.restore(&checkpoint)?;

@@ -5,6 +5,7 @@
 
 mod distribution;
 
+use burn::tensor::Device;
 use era::{Compensation, Densities, GaussianEra, GaussianEraConfig};
 use era_envs::Spec;
 use era_harness::method::{self, ParamSet};
@@ -103,7 +104,8 @@ impl Method for PpoEra {
         let common = params.common();
         let streams = run.streams();
         let mut rollouts = Rollouts::new(&cell.task, &common, streams)?;
-        let mut agent = Agent::new(&params, rollouts.spec(), streams)?;
+        let device = crate::device(run)?;
+        let mut agent = Agent::new(&params, rollouts.spec(), streams, &device)?;
         let mut test = collector::make(&cell.task)?;
         if let Some(checkpoint) = run.resume()? {
             rollouts.restore(&checkpoint)?;
@@ -199,7 +201,12 @@ struct Heads {
 
 impl Agent {
     /// Networks for the task, drawn from the streams of a run.
-    fn new(params: &PpoEraParams, spec: Spec, streams: Streams) -> Result<Self, TrainError> {
+    fn new(
+        params: &PpoEraParams,
+        spec: Spec,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         let common = params.common();
         let era = params
             .activation(spec.act_dim)
@@ -208,7 +215,7 @@ impl Agent {
             loss: common.loss(params.entropy_coef),
             act_dim: spec.act_dim,
             era,
-            nets: ActorCritic::new(&common, spec, 2 * spec.act_dim, Vec::new(), streams),
+            nets: ActorCritic::new(&common, spec, 2 * spec.act_dim, Vec::new(), streams, device),
             streams,
             updates: 0,
             epochs: 0,

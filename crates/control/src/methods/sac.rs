@@ -3,7 +3,7 @@
 //! Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications" (arXiv 1812.05905). `docs/algorithms/sac.md`
 //! says what is recorded and where this differs from the paper, SB3 and CleanRL.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use era::burn::TanhNormal;
 use era_envs::Spec;
 use era_harness::method::{self, ParamSet};
@@ -95,7 +95,8 @@ impl Method for Sac {
         let params: SacParams = params::of(cell)?;
         let streams = run.streams();
         let mut collector = Collector::new(&cell.task, params.common(), streams)?;
-        let mut agent = Agent::new(params.clone(), collector.spec(), streams);
+        let device = crate::device(run)?;
+        let mut agent = Agent::new(params.clone(), collector.spec(), streams, &device);
         let mut test = collector::make(&cell.task)?;
         if let Some(checkpoint) = run.resume()? {
             collector.restore(&checkpoint)?;
@@ -153,11 +154,17 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Networks for the task, drawn from the streams of a run.
-    pub fn new(params: SacParams, spec: Spec, streams: Streams) -> Self {
+    /// Networks for the task on a device, drawn from the streams of a run.
+    pub fn new(params: SacParams, spec: Spec, streams: Streams, device: &Device) -> Self {
         Self {
             act_dim: spec.act_dim,
-            nets: Nets::new(params.common(), spec, ActorOutput::MeanAndLogStd, streams),
+            nets: Nets::new(
+                params.common(),
+                spec,
+                ActorOutput::MeanAndLogStd,
+                streams,
+                device,
+            ),
             log_alpha: params.alpha_init.ln(),
             alpha_adam: ScalarAdam::new(AdamConfig::new(params.alpha_lr)),
             streams,

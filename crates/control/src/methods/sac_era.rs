@@ -5,7 +5,7 @@
 
 mod policy;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use era::{Compensation, GaussianEra, GaussianEraConfig, LearnedDelta};
 use era_envs::Spec;
 use era_harness::method::{self, ParamSet};
@@ -128,7 +128,8 @@ impl Method for SacEra {
         let params: SacEraParams = params::of(cell)?;
         let streams = run.streams();
         let mut collector = Collector::new(&cell.task, params.common(), streams)?;
-        let mut agent = Agent::new(params.clone(), collector.spec(), streams)?;
+        let device = crate::device(run)?;
+        let mut agent = Agent::new(params.clone(), collector.spec(), streams, &device)?;
         let mut test = collector::make(&cell.task)?;
         if let Some(checkpoint) = run.resume()? {
             collector.restore(&checkpoint)?;
@@ -185,18 +186,29 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Networks for the task, drawn from the streams of a run.
+    /// Networks for the task on a device, drawn from the streams of a run.
     ///
     /// # Errors
     /// The bounds of the standard deviation cannot give the target entropy.
-    pub fn new(params: SacEraParams, spec: Spec, streams: Streams) -> Result<Self, TrainError> {
+    pub fn new(
+        params: SacEraParams,
+        spec: Spec,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         let era = params
             .activation(spec.act_dim)
             .map_err(|error| TrainError::Other(error.to_string()))?;
         Ok(Self {
             act_dim: spec.act_dim,
             era,
-            nets: Nets::new(params.common(), spec, ActorOutput::MeanAndLogStd, streams),
+            nets: Nets::new(
+                params.common(),
+                spec,
+                ActorOutput::MeanAndLogStd,
+                streams,
+                device,
+            ),
             streams,
             updates: 0,
             params,

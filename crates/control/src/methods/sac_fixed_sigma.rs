@@ -3,7 +3,7 @@
 //! Its Gaussian has the entropy that ERA would give it, in equal shares for all dimensions and states: what SAC-ERA gains
 //! over this is what ERA's allocation is worth (`docs/algorithms/sac-fixed-sigma.md`).
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use era::ENTROPY_OF_UNIT_NORMAL;
 use era::burn::TruncatedNormal;
 use era_envs::Spec;
@@ -79,7 +79,8 @@ impl Method for SacFixedSigma {
         let params: SacFixedSigmaParams = params::of(cell)?;
         let streams = run.streams();
         let mut collector = Collector::new(&cell.task, params.common(), streams)?;
-        let mut agent = Agent::new(params.clone(), collector.spec(), streams);
+        let device = crate::device(run)?;
+        let mut agent = Agent::new(params.clone(), collector.spec(), streams, &device);
         let mut test = collector::make(&cell.task)?;
         if let Some(checkpoint) = run.resume()? {
             collector.restore(&checkpoint)?;
@@ -136,12 +137,12 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Networks for the task, drawn from the streams of a run.
-    pub fn new(params: SacFixedSigmaParams, spec: Spec, streams: Streams) -> Self {
+    /// Networks for the task on a device, drawn from the streams of a run.
+    pub fn new(params: SacFixedSigmaParams, spec: Spec, streams: Streams, device: &Device) -> Self {
         Self {
             act_dim: spec.act_dim,
             policy: TruncatedNormal::default(),
-            nets: Nets::new(params.common(), spec, ActorOutput::Mean, streams),
+            nets: Nets::new(params.common(), spec, ActorOutput::Mean, streams, device),
             streams,
             updates: 0,
             params,

@@ -2,7 +2,7 @@
 //!
 //! The ablation that the ERA paper reports as worse than SAC-ERA (`docs/algorithms/sac-no-entropy.md`).
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use era::burn::TanhNormal;
 use era_envs::Spec;
 use era_harness::method::{self, ParamSet};
@@ -71,7 +71,8 @@ impl Method for SacNoEntropy {
         let params: SacNoEntropyParams = params::of(cell)?;
         let streams = run.streams();
         let mut collector = Collector::new(&cell.task, params.common(), streams)?;
-        let mut agent = Agent::new(params.clone(), collector.spec(), streams);
+        let device = crate::device(run)?;
+        let mut agent = Agent::new(params.clone(), collector.spec(), streams, &device);
         let mut test = collector::make(&cell.task)?;
         if let Some(checkpoint) = run.resume()? {
             collector.restore(&checkpoint)?;
@@ -127,11 +128,17 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Networks for the task, drawn from the streams of a run.
-    pub fn new(params: SacNoEntropyParams, spec: Spec, streams: Streams) -> Self {
+    /// Networks for the task on a device, drawn from the streams of a run.
+    pub fn new(params: SacNoEntropyParams, spec: Spec, streams: Streams, device: &Device) -> Self {
         Self {
             act_dim: spec.act_dim,
-            nets: Nets::new(params.common(), spec, ActorOutput::MeanAndLogStd, streams),
+            nets: Nets::new(
+                params.common(),
+                spec,
+                ActorOutput::MeanAndLogStd,
+                streams,
+                device,
+            ),
             streams,
             updates: 0,
             params,

@@ -30,16 +30,19 @@ pub struct LocalLauncher {
 }
 
 impl Launcher for LocalLauncher {
-    fn launch(&self, job: &Job, events: Events) -> io::Result<Box<dyn Worker>> {
+    fn launch(&self, job: &Job, device: usize, events: Events) -> io::Result<Box<dyn Worker>> {
         let (program, arguments) = self.command.split_first().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "the command of the worker is empty",
             )
         })?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .arg(&job.dir)
+        let mut command = Command::new(program);
+        command.args(arguments).arg(&job.dir);
+        if device > 0 {
+            command.arg("--device-index").arg(device.to_string());
+        }
+        let mut child = command
             // Two threads inside one small network are slower than one: cells run side by side instead.
             .envs([
                 ("RAYON_NUM_THREADS", "1"),

@@ -53,7 +53,7 @@ impl Worker for FakeWorker {
 }
 
 impl Launcher for FakeLauncher {
-    fn launch(&self, job: &Job, events: Events) -> io::Result<Box<dyn Worker>> {
+    fn launch(&self, job: &Job, _: usize, events: Events) -> io::Result<Box<dyn Worker>> {
         self.order.borrow_mut().push(job.cell.seed);
         let script = self
             .scripts
@@ -227,6 +227,7 @@ fn bench(estimates: &[f64], scripts: impl IntoIterator<Item = (u64, Script)>) ->
     };
     let options = Options {
         jobs: 2,
+        devices: Vec::new(),
         grace: Duration::from_secs(60),
         stop: Stop::new(),
     };

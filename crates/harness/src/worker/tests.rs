@@ -43,6 +43,7 @@ pub(crate) fn options() -> WorkerOptions {
         versions: BTreeMap::from([("era".into(), "0.1.0".into())]),
         commit: "unknown".into(),
         cache: std::env::temp_dir(),
+        device_index: 0,
     }
 }
 

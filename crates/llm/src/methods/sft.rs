@@ -4,7 +4,6 @@
 //! It ends as soon as the policy, sampled at temperature 1, is right often enough to learn from rewards and wrong often enough to have
 //! something to learn. The cross-entropy is a mean over the tokens of the answers, their end among them.
 
-use burn::tensor::Device;
 use era_harness::method::{self, ParamSet};
 use era_harness::run::{Checkpoint, Run};
 use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
@@ -272,7 +271,7 @@ impl<'a> Training<'a> {
         };
         let streams = run.streams();
         let weights = Weights::init(params.config(), &mut streams.at("init", 0));
-        let mut policy = Policy::from_weights(&weights.map_err(refused)?, &Device::flex());
+        let mut policy = Policy::from_weights(&weights.map_err(refused)?, &crate::device(run)?);
         let mut adam = AdamW::new(&policy.parameters);
         let mut step = 0;
         if let Some(checkpoint) = run.resume()? {

@@ -133,3 +133,8 @@ pub trait TransformerKernels: Backend {
         Self::scatter_add(zeros, values, indexes)
     }
 }
+
+#[cfg(feature = "libtorch")]
+impl TransformerKernels for burn::backend::LibTorch {}
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+impl TransformerKernels for burn::backend::Cube {}

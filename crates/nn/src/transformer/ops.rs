@@ -9,7 +9,12 @@ use super::kernels::TransformerKernels;
 use super::layout::{Layout, Targets};
 
 /// What is dispatched over backends; `autodiff` has the gradients.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(
+    Flex,
+    LibTorch: cfg(feature = "libtorch"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Autodiff
+)]
 pub(crate) trait Transformer: Backend {
     fn transformer_linear(
         input: FloatTensor<Self>,
@@ -36,43 +41,60 @@ pub(crate) trait Transformer: Backend {
     fn transformer_log_prob(logits: FloatTensor<Self>, targets: Targets) -> FloatTensor<Self>;
 }
 
-impl Transformer for Flex {
-    fn transformer_linear(
-        input: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        transposed: bool,
-    ) -> FloatTensor<Self> {
-        <Self as TransformerKernels>::project(&input, &weight, transposed, None)
-    }
+/// Hands the operations of a backend to its kernels.
+macro_rules! dispatched {
+    ($backend:ty) => {
+        impl Transformer for $backend {
+            fn transformer_linear(
+                input: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                transposed: bool,
+            ) -> FloatTensor<Self> {
+                <Self as TransformerKernels>::project(&input, &weight, transposed, None)
+            }
 
-    fn transformer_linear_add(
-        input: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        add: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        <Self as TransformerKernels>::project(&input, &weight, false, Some(add))
-    }
+            fn transformer_linear_add(
+                input: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                add: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                <Self as TransformerKernels>::project(&input, &weight, false, Some(add))
+            }
 
-    fn transformer_rms_norm(
-        input: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        epsilon: f32,
-    ) -> FloatTensor<Self> {
-        <Self as TransformerKernels>::rms_norm(&input, &scale, epsilon).0
-    }
+            fn transformer_rms_norm(
+                input: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                epsilon: f32,
+            ) -> FloatTensor<Self> {
+                <Self as TransformerKernels>::rms_norm(&input, &scale, epsilon).0
+            }
 
-    fn transformer_swiglu(input: FloatTensor<Self>) -> FloatTensor<Self> {
-        <Self as TransformerKernels>::swiglu(&input)
-    }
+            fn transformer_swiglu(input: FloatTensor<Self>) -> FloatTensor<Self> {
+                <Self as TransformerKernels>::swiglu(&input)
+            }
 
-    fn transformer_attention(qkv: FloatTensor<Self>, layout: Arc<Layout>) -> FloatTensor<Self> {
-        <Self as TransformerKernels>::attend(qkv, &layout).output
-    }
+            fn transformer_attention(
+                qkv: FloatTensor<Self>,
+                layout: Arc<Layout>,
+            ) -> FloatTensor<Self> {
+                <Self as TransformerKernels>::attend(qkv, &layout).output
+            }
 
-    fn transformer_log_prob(logits: FloatTensor<Self>, targets: Targets) -> FloatTensor<Self> {
-        <Self as TransformerKernels>::token_log_prob(&logits, &targets).0
-    }
+            fn transformer_log_prob(
+                logits: FloatTensor<Self>,
+                targets: Targets,
+            ) -> FloatTensor<Self> {
+                <Self as TransformerKernels>::token_log_prob(&logits, &targets).0
+            }
+        }
+    };
 }
+
+dispatched!(Flex);
+#[cfg(feature = "libtorch")]
+dispatched!(burn::backend::LibTorch);
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+dispatched!(burn::backend::Cube);
 
 /// input * weight, plus `add` where it is given: `[1, N, I]`, `[1, I, O]` and `[1, N, O]` (a residual) or `[1, 1, O]` (a bias) to
 /// `[1, N, O]`. `add` stands in the result before the product is added to it.

@@ -10,7 +10,11 @@ use super::kernels::{Attended, TransformerKernels};
 use super::layout::{Layout, Targets};
 
 /// What is dispatched over backends outside autodiff.
-#[backend_extension(Flex)]
+#[backend_extension(
+    Flex,
+    LibTorch: cfg(feature = "libtorch"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda"))
+)]
 pub(crate) trait Tape: Backend {
     fn tape_linear_input(
         grad: FloatTensor<Self>,
@@ -88,120 +92,131 @@ pub(crate) trait Tape: Backend {
     ) -> FloatTensor<Self>;
 }
 
-impl Tape for Flex {
-    fn tape_linear_input(
-        grad: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        transposed: bool,
-    ) -> FloatTensor<Self> {
-        Self::linear_backward_input(&grad, &weight, transposed)
-    }
+/// Hands the operations of a backend to its kernels.
+macro_rules! dispatched {
+    ($backend:ty) => {
+        impl Tape for $backend {
+            fn tape_linear_input(
+                grad: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                transposed: bool,
+            ) -> FloatTensor<Self> {
+                Self::linear_backward_input(&grad, &weight, transposed)
+            }
 
-    fn tape_linear_weight(
-        grad: FloatTensor<Self>,
-        input: FloatTensor<Self>,
-        transposed: bool,
-    ) -> FloatTensor<Self> {
-        Self::linear_backward_weight(&grad, &input, transposed)
-    }
+            fn tape_linear_weight(
+                grad: FloatTensor<Self>,
+                input: FloatTensor<Self>,
+                transposed: bool,
+            ) -> FloatTensor<Self> {
+                Self::linear_backward_weight(&grad, &input, transposed)
+            }
 
-    fn tape_rms_norm(
-        input: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        epsilon: f32,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        Self::rms_norm(&input, &scale, epsilon)
-    }
+            fn tape_rms_norm(
+                input: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                epsilon: f32,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+                Self::rms_norm(&input, &scale, epsilon)
+            }
 
-    fn tape_rms_norm_backward(
-        grad: FloatTensor<Self>,
-        input: FloatTensor<Self>,
-        inverse: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        Self::rms_norm_backward(grad, &input, &inverse, &scale, None)
-    }
+            fn tape_rms_norm_backward(
+                grad: FloatTensor<Self>,
+                input: FloatTensor<Self>,
+                inverse: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+                Self::rms_norm_backward(grad, &input, &inverse, &scale, None)
+            }
 
-    fn tape_rms_norm_backward_onto(
-        grad: FloatTensor<Self>,
-        input: FloatTensor<Self>,
-        inverse: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
-        onto: FloatTensor<Self>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        Self::rms_norm_backward(grad, &input, &inverse, &scale, Some(onto))
-    }
+            fn tape_rms_norm_backward_onto(
+                grad: FloatTensor<Self>,
+                input: FloatTensor<Self>,
+                inverse: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                onto: FloatTensor<Self>,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+                Self::rms_norm_backward(grad, &input, &inverse, &scale, Some(onto))
+            }
 
-    fn tape_swiglu_backward(
-        grad: FloatTensor<Self>,
-        input: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        Self::swiglu_backward(grad, input)
-    }
+            fn tape_swiglu_backward(
+                grad: FloatTensor<Self>,
+                input: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                Self::swiglu_backward(grad, input)
+            }
 
-    fn tape_attention(
-        qkv: FloatTensor<Self>,
-        layout: Arc<Layout>,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let Attended {
-            output,
-            rotated,
-            log_mass,
-        } = <Self as TransformerKernels>::attend(qkv, &layout);
-        (output, rotated, log_mass)
-    }
+            fn tape_attention(
+                qkv: FloatTensor<Self>,
+                layout: Arc<Layout>,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                let Attended {
+                    output,
+                    rotated,
+                    log_mass,
+                } = <Self as TransformerKernels>::attend(qkv, &layout);
+                (output, rotated, log_mass)
+            }
 
-    fn tape_attention_backward(
-        grad: FloatTensor<Self>,
-        output: FloatTensor<Self>,
-        rotated: FloatTensor<Self>,
-        log_mass: FloatTensor<Self>,
-        layout: Arc<Layout>,
-    ) -> FloatTensor<Self> {
-        let saved = Attended {
-            output,
-            rotated,
-            log_mass,
-        };
-        <Self as TransformerKernels>::attention_backward(grad, saved, &layout)
-    }
+            fn tape_attention_backward(
+                grad: FloatTensor<Self>,
+                output: FloatTensor<Self>,
+                rotated: FloatTensor<Self>,
+                log_mass: FloatTensor<Self>,
+                layout: Arc<Layout>,
+            ) -> FloatTensor<Self> {
+                let saved = Attended {
+                    output,
+                    rotated,
+                    log_mass,
+                };
+                <Self as TransformerKernels>::attention_backward(grad, saved, &layout)
+            }
 
-    fn tape_log_prob(
-        logits: FloatTensor<Self>,
-        targets: Targets,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        Self::token_log_prob(&logits, &targets)
-    }
+            fn tape_log_prob(
+                logits: FloatTensor<Self>,
+                targets: Targets,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+                Self::token_log_prob(&logits, &targets)
+            }
 
-    fn tape_log_prob_backward(
-        grad: FloatTensor<Self>,
-        logits: FloatTensor<Self>,
-        sums: FloatTensor<Self>,
-        targets: Targets,
-    ) -> FloatTensor<Self> {
-        Self::token_log_prob_backward(grad, logits, sums, &targets)
-    }
+            fn tape_log_prob_backward(
+                grad: FloatTensor<Self>,
+                logits: FloatTensor<Self>,
+                sums: FloatTensor<Self>,
+                targets: Targets,
+            ) -> FloatTensor<Self> {
+                Self::token_log_prob_backward(grad, logits, sums, &targets)
+            }
 
-    fn tape_gather(table: FloatTensor<Self>, indexes: Arc<[u32]>) -> FloatTensor<Self> {
-        Self::gather(&table, &indexes)
-    }
+            fn tape_gather(table: FloatTensor<Self>, indexes: Arc<[u32]>) -> FloatTensor<Self> {
+                Self::gather(&table, &indexes)
+            }
 
-    fn tape_scatter_add(
-        onto: FloatTensor<Self>,
-        rows: FloatTensor<Self>,
-        indexes: Arc<[u32]>,
-    ) -> FloatTensor<Self> {
-        Self::scatter_add(onto, &rows, &indexes)
-    }
+            fn tape_scatter_add(
+                onto: FloatTensor<Self>,
+                rows: FloatTensor<Self>,
+                indexes: Arc<[u32]>,
+            ) -> FloatTensor<Self> {
+                Self::scatter_add(onto, &rows, &indexes)
+            }
 
-    fn tape_scatter(
-        rows: FloatTensor<Self>,
-        indexes: Arc<[u32]>,
-        count: usize,
-    ) -> FloatTensor<Self> {
-        Self::scatter(count, &rows, &indexes)
-    }
+            fn tape_scatter(
+                rows: FloatTensor<Self>,
+                indexes: Arc<[u32]>,
+                count: usize,
+            ) -> FloatTensor<Self> {
+                Self::scatter(count, &rows, &indexes)
+            }
+        }
+    };
 }
+
+dispatched!(Flex);
+#[cfg(feature = "libtorch")]
+dispatched!(burn::backend::LibTorch);
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+dispatched!(burn::backend::Cube);
 
 /// The gradient of the input of [`super::linear`], or of [`super::linear_transposed`] with `transposed`. That of what was added is the
 /// incoming one.

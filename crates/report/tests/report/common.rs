@@ -178,6 +178,7 @@ impl Bench {
             versions: BTreeMap::new(),
             commit: "0123abc".into(),
             cache: std::env::temp_dir(),
+            device_index: 0,
         };
         let dir = self.store.prepare(self.scale, cell).unwrap();
         worker::train(&registry(), &dir, &options).unwrap()

@@ -18,7 +18,8 @@ fn gradients_of_outputs_are_the_losses_slopes() {
             hidden: vec![4],
             ..PpoEraParams::default()
         };
-        let agent = Agent::new(&params, SPEC, Streams::new(0)).expect("the defaults are feasible");
+        let agent = Agent::new(&params, SPEC, Streams::new(0), &Device::flex())
+            .expect("the defaults are feasible");
         let output = [
             0.3_f32, -0.6, 0.1, 0.5, -1.0, 0.2, -0.9, 0.4, 1.1, 0.0, 0.7, -0.3,
         ];
