@@ -23,7 +23,15 @@ pub(crate) fn features(sh: &Shell, package: &str) -> Vec<String> {
 
 /// Builds `era` with every native part that is set up; returns its path.
 pub(crate) fn build(sh: &Shell) -> Result<PathBuf, Failure> {
-    let features = features(sh, "era-cli");
+    build_with(sh, &[])
+}
+
+/// The same with these engines, or devices of them.
+pub(crate) fn build_with(sh: &Shell, engines: &[String]) -> Result<PathBuf, Failure> {
+    let mut features = features(sh, "era-cli");
+    for feature in engine_features(engines) {
+        features.extend(["--features".to_owned(), format!("era-cli/{feature}")]);
+    }
     cmd!(sh, "cargo build --release --package era-cli {features...}")
         .quiet()
         .run()
@@ -34,6 +42,23 @@ pub(crate) fn build(sh: &Shell) -> Result<PathBuf, Failure> {
     Ok(paths::target()
         .join("release")
         .join(format!("era{EXE_SUFFIX}")))
+}
+
+/// The features of engines that are no part of every build, each once. An engine that is unknown has none: `era` says so.
+fn engine_features(engines: &[String]) -> Vec<&'static str> {
+    let features = engines.iter().filter_map(|device| {
+        let (engine, _) = device.split_once(':').unwrap_or((device, ""));
+        match engine {
+            "libtorch" | "libtorch-cuda" => Some("libtorch"),
+            "wgpu" => Some("wgpu"),
+            "cuda" => Some("cuda"),
+            _ => None,
+        }
+    });
+    let mut features: Vec<_> = features.collect();
+    features.sort_unstable();
+    features.dedup();
+    features
 }
 
 /// The native parts that the cells of `selection` need and the binary lacks, as `cargo xtask setup` names them. The
@@ -132,6 +157,19 @@ mod tests {
     struct Line {
         #[command(flatten)]
         selection: Selection,
+    }
+
+    #[test]
+    fn engines_are_features() {
+        let of = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            engine_features(&names)
+        };
+        assert_eq!(of(&["flex", "abacus"]), [""; 0]);
+        assert_eq!(
+            of(&["wgpu", "libtorch-cuda:1", "flex", "libtorch"]),
+            ["libtorch", "wgpu"]
+        );
     }
 
     #[test]

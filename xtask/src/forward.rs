@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use xshell::Shell;
 
-use crate::args::Reproduce;
+use crate::args::{Reproduce, Verify};
 use crate::failure::Failure;
 use crate::{era, setup};
 
@@ -34,5 +34,11 @@ pub(crate) fn reproduce(sh: &Shell, args: &Reproduce) -> Result<ExitCode, Failur
 /// Any other subcommand of `era`.
 pub(crate) fn unchanged(sh: &Shell) -> Result<ExitCode, Failure> {
     let binary = era::build(sh)?;
+    era::become_it(&binary, &env::args_os().skip(1).collect::<Vec<_>>())
+}
+
+/// `era verify ARGS`, built with the engines that it compares.
+pub(crate) fn verify(sh: &Shell, args: &Verify) -> Result<ExitCode, Failure> {
+    let binary = era::build_with(sh, &args.engines.0)?;
     era::become_it(&binary, &env::args_os().skip(1).collect::<Vec<_>>())
 }

@@ -35,6 +35,7 @@ enum Command {
     Reproduce(args::Reproduce),
     Report(args::Report),
     Paper(args::Paper),
+    Verify(args::Verify),
     /// Fetch a native part, pinned and checked, or a data set
     Setup(setup::Args),
     /// Say what is there, what is missing and the command that brings it
@@ -63,6 +64,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Reproduce(args) => forward::reproduce(&sh, args),
         Command::Report(_) | Command::Paper(_) => forward::unchanged(&sh),
+        Command::Verify(args) => forward::verify(&sh, args),
         Command::Setup(args) => setup::run(&sh, args),
         Command::Doctor => doctor::run(&sh),
         Command::Test => test::run(&sh),

@@ -197,6 +197,22 @@ pub(crate) struct Paper {
     pub(crate) check: bool,
 }
 
+/// Hold engines to each other: the first updates of a method of each suite, from the same weights on the same data
+///
+/// Losses, gradients and parameters after one update and after ten may differ by what 32-bit floats explain. Ends with 1 where they
+/// differ by more, and says in what.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Verify {
+    /// Two or more of this build: flex,libtorch; with a number where an engine has several devices (libtorch-cuda:1)
+    #[arg(long, value_name = "DEVICE,DEVICE", value_parser = engines)]
+    pub(crate) engines: Engines,
+}
+
+/// Engines that are compared, at least two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Engines(pub(crate) Vec<String>);
+
 /// Train one cell (started by `reproduce`, one process a cell)
 #[derive(Clone, Debug, PartialEq, clap::Args)]
 pub(crate) struct Train {
@@ -234,6 +250,15 @@ fn key_value(text: &str) -> Result<String, String> {
         }
         _ => Err("must be KEY=VALUE, for example task=mini/reacher or method=sac,sac-era".into()),
     }
+}
+
+/// Names with commas between them.
+fn engines(text: &str) -> Result<Engines, String> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    if names.len() < 2 || names.iter().any(String::is_empty) {
+        return Err("must be two engines or more, for example flex,libtorch".into());
+    }
+    Ok(Engines(names))
 }
 
 /// `60s`, `5m`, or `10x` for every tenth time asked.
@@ -315,6 +340,16 @@ mod tests {
         assert_eq!(checkpoint_every("10x"), Ok(CheckpointEvery::Asked(10)));
         assert!(checkpoint_every("0x").is_err());
         assert!(checkpoint_every("x").is_err());
+    }
+
+    #[test]
+    fn engines_are_compared_in_twos_or_more() {
+        let named = |names: &[&str]| Ok(Engines(names.iter().map(|&name| name.into()).collect()));
+        assert_eq!(engines("flex,libtorch"), named(&["flex", "libtorch"]));
+        assert_eq!(engines("a, b:1,a"), named(&["a", "b:1", "a"]));
+        for text in ["", "flex", "flex,", ",flex", "a,,b"] {
+            assert!(engines(text).is_err(), "{text}");
+        }
     }
 
     #[test]

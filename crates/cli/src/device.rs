@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use era_harness::DeviceId;
+use era_nn::Device;
 
 use crate::fault::Fault;
 
@@ -49,13 +50,18 @@ impl Devices {
 
     /// Checks that this build has the engine and this machine the devices.
     pub(crate) fn present(&self) -> Result<(), Fault> {
-        for &index in &self.indices {
+        self.open().map(drop)
+    }
+
+    /// The devices, in their order.
+    pub(crate) fn open(&self) -> Result<Vec<Device>, Fault> {
+        let open = |&index: &usize| {
             era_nn::device(&self.engine, index).map_err(|lack| Fault::Device {
                 remedy: remedy(&self.engine, &lack),
                 lack,
-            })?;
-        }
-        Ok(())
+            })
+        };
+        self.indices.iter().map(open).collect()
     }
 
     /// Cells at the same time when nobody says how many: one a core, and on graphics cards no more than their free memory holds.

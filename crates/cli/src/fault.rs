@@ -50,6 +50,13 @@ pub(crate) enum Fault {
         remedy: String,
     },
 
+    #[error("compute the first updates of {suite} on {engine}: {reason}")]
+    Updates {
+        suite: &'static str,
+        engine: String,
+        reason: String,
+    },
+
     #[error("run {}: this build lacks {parts}", text::count(*.cells, "cell"), parts = .parts.join(", "))]
     #[diagnostic(help(
         "run {}, or choose other cells with `--only task=NAME`",
@@ -129,6 +136,7 @@ impl Fault {
             | Self::Worker(WorkerError::Store(_)) => Exit::Environment,
             Self::Report(_)
             | Self::Latex { .. }
+            | Self::Updates { .. }
             | Self::Worker(_)
             | Self::Signals(_)
             | Self::OwnPath(_) => Exit::Fault,

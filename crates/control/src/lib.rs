@@ -4,6 +4,7 @@
 //! training loop; what they share is plumbing: networks and optimisers (`nets`), experience (`collector`, `replay`),
 //! [evaluation](evaluate) and the metrics of a policy (`probe`).
 
+pub mod agreement;
 pub mod evaluate;
 pub mod losses;
 pub mod methods;

@@ -3,6 +3,7 @@
 //! The harness knows no algorithm by name and no tensor crate: a [`Suite`] hands it tasks and
 //! [`Method`]s, it hands each method a [`Run`](run::Run).
 
+pub mod agreement;
 pub mod budget;
 pub mod cell;
 pub mod device;

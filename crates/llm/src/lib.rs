@@ -51,6 +51,7 @@
 //! The losses agree to 1e-9 with the authors' fork of verl where that has them: `tests/golden/grpo.json` holds its numbers.
 
 pub mod advantage;
+pub mod agreement;
 pub mod batch;
 pub mod covariance;
 pub mod entropy;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use burn::tensor::Device;
 use era::ResponseEra;
 use era_harness::run::{Array, Checkpoint, Run};
 use era_harness::seed::Streams;
@@ -19,7 +20,7 @@ use crate::params::{Common, refused};
 use crate::rollout::{Answer, Group, Rollout, Sequences};
 use crate::sample::{Generator, Request, Response, Sampling};
 use crate::start;
-use crate::tasks::{self, Source};
+use crate::tasks::{self, Source, TaskInfo};
 use crate::text::Text;
 
 /// The share of the starting policy's entropy below which entropy counts as collapsed.
@@ -73,37 +74,50 @@ impl Training {
     ) -> Result<Self, TrainError> {
         let task = tasks::find(&cell.task)
             .ok_or_else(|| TrainError::Other(format!("find the task `{}`", cell.task)))?;
-        let (weights, text) = start::open(cell, task, &params, run)?;
+        let start = start::open(cell, task, &params, run)?;
+        let device = crate::device(run)?;
+        let mut training = Self::new(task, cell.seed, params, start, &device)?;
+        training.threshold = threshold;
+        match run.resume()? {
+            Some(checkpoint) => training.restore(&checkpoint)?,
+            None => training.start_entropy = training.evaluate(run)?,
+        }
+        Ok(training)
+    }
+
+    /// A training before its first update, without a run.
+    pub(crate) fn new(
+        task: &TaskInfo,
+        seed: u64,
+        params: Common,
+        (weights, text): (Weights, Text),
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         let open = |split, seed| {
             let source = task.open(params.difficulty(), split, seed);
             source.map_err(TrainError::Other)
         };
-        let mut policy = Policy::from_weights(&weights, &crate::device(run)?);
+        let mut policy = Policy::from_weights(&weights, device);
         policy.checkpointing = params.checkpointing;
         drop(weights);
-        let mut training = Self {
+        Ok(Self {
             era: params.thresholds()?,
-            threshold,
+            threshold: None,
             params,
-            streams: run.streams(),
+            streams: Streams::new(seed),
             text,
             adam: AdamW::new(&policy.parameters),
             start: policy.clone(),
             policy,
             generator: Generator::default(),
-            train: open(Split::Train, cell.seed)?,
+            train: open(Split::Train, seed)?,
             test: open(Split::Test, 0)?,
             step: 0,
             drawn: 0,
             start_entropy: 0.0,
             clock: Clock::default(),
             descents: Descents::default(),
-        };
-        match run.resume()? {
-            Some(checkpoint) => training.restore(&checkpoint)?,
-            None => training.start_entropy = training.evaluate(run)?,
-        }
-        Ok(training)
+        })
     }
 
     /// A generator for this update.
@@ -177,7 +191,7 @@ impl Training {
     }
 
     /// One step down a loss on the groups `batch` of a rollout, whose answers have these advantages; `gradient` takes the loss back to
-    /// the parameters.
+    /// the parameters. Gives the loss before the step.
     pub(crate) fn descend(
         &mut self,
         rollout: &Rollout,
@@ -185,7 +199,7 @@ impl Training {
         advantages: &[f64],
         aggregation: Aggregation,
         gradient: impl FnOnce(&Descent<'_>) -> Result<Gradient, DescentError>,
-    ) -> Result<(), TrainError> {
+    ) -> Result<f64, TrainError> {
         let since = Instant::now();
         let learnt = tokens(&rollout.groups[batch.clone()]);
         let descent = Descent {
@@ -219,7 +233,7 @@ impl Training {
         self.descents.clip_fraction += found.clip_fraction;
         self.descents.gradient_norm += norm;
         self.descents.count += 1.0;
-        Ok(())
+        Ok(found.loss)
     }
 
     /// It rises linearly, from one part of `warmup_updates` to all of them.
@@ -310,7 +324,7 @@ impl Training {
         Ok(mean(&self.policy) - mean(&self.start))
     }
 
-    fn save(&self) -> Checkpoint {
+    pub(crate) fn save(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint {
             step: self.step,
             ..Checkpoint::default()
@@ -326,7 +340,7 @@ impl Training {
         checkpoint
     }
 
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+    pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         optimiser::restore_policy(&mut self.policy, checkpoint)?;
         self.adam.restore(&self.policy, checkpoint)?;
         self.step = checkpoint.step;

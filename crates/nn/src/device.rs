@@ -108,6 +108,13 @@ pub fn device(engine: &str, index: usize) -> Result<Device, NoDevice> {
     })
 }
 
+/// Lets this process compute with one thread, as the scheduler lets its workers through their environment: more threads are slower in small
+/// networks, and much slower where other processes want the cores.
+pub fn one_thread() {
+    #[cfg(feature = "libtorch")]
+    tch::set_num_threads(1);
+}
+
 /// Vulkan's devices in their own order: graphics cards first, drivers in software last.
 #[cfg(feature = "wgpu")]
 fn vulkan() -> Vec<Device> {

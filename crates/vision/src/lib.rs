@@ -5,6 +5,7 @@
 //! what they share is plumbing: networks ([`nets`]), data sets ([`tasks`]), the state of a training (`training`), and the
 //! [`metrics`] of a classifier.
 
+pub mod agreement;
 pub mod loss;
 pub mod methods;
 pub mod metrics;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use era_data::{Batch, Images, Loader, Split};
 use era_harness::run::{Array, Checkpoint, Run};
 use era_harness::seed::Streams;
@@ -66,20 +66,27 @@ struct Sums {
 impl Training {
     /// Opens the data, draws the network, or takes both up where a checkpoint of the run has left them.
     pub(crate) fn begin(cell: &Cell, params: Common, run: &mut Run) -> Result<Self, TrainError> {
-        let task = tasks::find(&cell.task)
-            .ok_or_else(|| TrainError::Other(format!("find the task `{}`", cell.task)))?;
+        let (device, checkpoint) = (crate::device(run)?, run.resume()?);
         let streams = run.streams();
+        Self::open(&cell.task, params, streams, &device, checkpoint.as_ref())
+    }
+
+    /// The same without a run.
+    pub(crate) fn open(
+        task: &str,
+        params: Common,
+        streams: Streams,
+        device: &Device,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Self, TrainError> {
+        let task = tasks::find(task)
+            .ok_or_else(|| TrainError::Other(format!("find the task `{task}`")))?;
         let open = |split| task.open(split, params.limits()).map_err(refused);
         let (train, test) = (open(Split::Train)?, open(Split::Test)?);
         let classes = train.classes().len();
         let plan = params.plan(task, classes);
         let mut rng = streams.at("init", 0);
-        let net = ResNet::init(
-            plan,
-            params.zero_init_residual,
-            &mut rng,
-            &crate::device(run)?,
-        );
+        let net = ResNet::init(plan, params.zero_init_residual, &mut rng, device);
         let updates_per_epoch = (train.len() / params.batch_size) as u64;
         if updates_per_epoch == 0 {
             let (images, batch) = (train.len(), params.batch_size);
@@ -87,8 +94,7 @@ impl Training {
                 "train on {images} images in batches of {batch}: lower `batch_size`"
             )));
         }
-        let checkpoint = run.resume()?;
-        let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
+        let step = checkpoint.map_or(0, |checkpoint| checkpoint.step);
         let mut training = Self {
             classes,
             sgd: Sgd::new(params.sgd(), &net),
@@ -105,7 +111,7 @@ impl Training {
             since: Instant::now(),
         };
         if let Some(checkpoint) = checkpoint {
-            training.restore(&checkpoint)?;
+            training.restore(checkpoint)?;
         }
         Ok(training)
     }
@@ -139,14 +145,14 @@ impl Training {
         self.streams.at(purpose, self.step)
     }
 
-    /// One step down the gradient of `loss`, which was made of `pass`; `logits` are what the method predicts with.
+    /// One step down the gradient of `loss`, which was made of `pass`; `logits` are what the method predicts with. Gives the loss.
     pub(crate) fn descend(
         &mut self,
         step: &Step,
         pass: Pass,
         logits: Tensor<2>,
         loss: &Tensor<1>,
-    ) -> Result<(), TrainError> {
+    ) -> Result<f64, TrainError> {
         let value: f64 = loss.clone().into_scalar::<f32>().into();
         if !value.is_finite() {
             return Err(TrainError::Diverged {
@@ -160,7 +166,7 @@ impl Training {
             .step(&mut self.net, gradients, self.schedule.at(self.step));
         self.step += 1;
         self.sums.add(value, &host(logits.inner()), &step.labels);
-        Ok(())
+        Ok(value)
     }
 
     /// Ends an update: an evaluation where an epoch has ended, with `predict` behind the network, and a checkpoint where one is
@@ -234,7 +240,7 @@ impl Training {
         Ok(predictions)
     }
 
-    fn save(&self) -> Checkpoint {
+    pub(crate) fn save(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint {
             step: self.step,
             ..Checkpoint::default()

@@ -320,7 +320,7 @@ impl Agent {
         }
     }
 
-    fn save(&self, checkpoint: &mut Checkpoint) {
+    pub(crate) fn save(&self, checkpoint: &mut Checkpoint) {
         self.nets.save(checkpoint);
         checkpoint.meta.insert(
             "compensation".to_owned(),
@@ -331,7 +331,7 @@ impl Agent {
             .insert("updates".to_owned(), self.updates.into());
     }
 
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
+    pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         self.nets.restore(checkpoint)?;
         let compensation = store::get_meta(checkpoint, "compensation")?;
         self.era = GaussianEra::new(GaussianEraConfig {

@@ -13,8 +13,9 @@ use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
 use era::{Fidelity, ResponseEra, ResponseEraConfig, Scope};
 
 use crate::batch::{Batch, Tokens};
-use crate::descent::{Part, Slopes};
+use crate::descent::{DescentError, Part, Slopes};
 use crate::params::{self, parameters};
+use crate::rollout::Rollout;
 use crate::start;
 use crate::surrogate::{ClipRange, Surrogate};
 use crate::training::Training;
@@ -115,42 +116,70 @@ impl Method for GrpoEra {
     fn train(&self, cell: &Cell, run: &mut Run) -> Result<(), TrainError> {
         let params: GrpoEraParams = params::of(cell)?;
         let mut training = Training::begin(cell, params.common(), Some(params.entropy_low), run)?;
-        let era = ResponseEra::new(params.activation()).map_err(params::refused)?;
-        let top = (params.fidelity == Fidelity::Official).then_some(OFFICIAL_VOCABULARY);
-        // Unclipped, as in the paper's scripts: on-policy there is nothing to clip.
-        let loss = Surrogate {
-            clip: ClipRange {
-                low: 1.0,
-                high: 1.0,
-            },
-            clip_c: 10.0,
-            aggregation: params.common().aggregation(),
-        };
-
+        let update = params.update()?;
         while let Some(rollout) = training.rollout(run)? {
-            let advantages = rollout.advantages().map_err(params::refused)?;
-            for batch in rollout.mini_batches(1) {
-                training.descend(&rollout, batch, &advantages, loss.aggregation, |descent| {
-                    descent.separable(|part| {
-                        let (factors, advantage) = scaled(&era, part);
-                        let log_prob = part.log_probs(&factors, top).to_vec();
-                        let tokens = Tokens {
-                            log_prob: &log_prob,
-                            // On-policy: the same activation in both, so the ratio is 1.
-                            old_log_prob: &log_prob,
-                            advantage: &advantage,
-                        };
-                        let batch = Batch::new(part.lengths(), tokens)?;
-                        let mut slopes = Slopes::default();
-                        let seen = loss.evaluate(batch, &mut slopes.log_prob);
-                        slopes.loss = seen.loss;
-                        slopes.clip_fraction = seen.clip_fraction;
-                        Ok(slopes)
-                    })
-                })?;
-            }
+            update.descend(&mut training, &rollout)?;
             training.end_update(run)?;
         }
         Ok(())
+    }
+}
+
+/// What every update is made with.
+pub(crate) struct Update {
+    era: ResponseEra,
+    /// How many of the largest logits a log-probability is taken over; all where it is not given.
+    top: Option<usize>,
+    loss: Surrogate,
+}
+
+impl GrpoEraParams {
+    pub(crate) fn update(&self) -> Result<Update, TrainError> {
+        Ok(Update {
+            era: ResponseEra::new(self.activation()).map_err(params::refused)?,
+            top: (self.fidelity == Fidelity::Official).then_some(OFFICIAL_VOCABULARY),
+            // Unclipped, as in the paper's scripts: on-policy there is nothing to clip.
+            loss: Surrogate {
+                clip: ClipRange {
+                    low: 1.0,
+                    high: 1.0,
+                },
+                clip_c: 10.0,
+                aggregation: self.common().aggregation(),
+            },
+        })
+    }
+}
+
+impl Update {
+    /// One step on all answers of a rollout. Gives the loss before it.
+    pub(crate) fn descend(
+        &self,
+        training: &mut Training,
+        rollout: &Rollout,
+    ) -> Result<f64, TrainError> {
+        let advantages = rollout.advantages().map_err(params::refused)?;
+        let all = 0..rollout.groups.len();
+        let aggregation = self.loss.aggregation;
+        training.descend(rollout, all, &advantages, aggregation, |descent| {
+            descent.separable(|part| self.slopes(part))
+        })
+    }
+
+    fn slopes(&self, part: &mut Part<'_>) -> Result<Slopes, DescentError> {
+        let (factors, advantage) = scaled(&self.era, part);
+        let log_prob = part.log_probs(&factors, self.top).to_vec();
+        let tokens = Tokens {
+            log_prob: &log_prob,
+            // On-policy: the same activation in both, so the ratio is 1.
+            old_log_prob: &log_prob,
+            advantage: &advantage,
+        };
+        let batch = Batch::new(part.lengths(), tokens)?;
+        let mut slopes = Slopes::default();
+        let seen = self.loss.evaluate(batch, &mut slopes.log_prob);
+        slopes.loss = seen.loss;
+        slopes.clip_fraction = seen.clip_fraction;
+        Ok(slopes)
     }
 }

@@ -1,5 +1,6 @@
 //! Loaders against each other, against the golden logits and against candle.
 
+mod candle;
 mod damaged;
 mod gguf;
 mod hugging_face;

@@ -4,6 +4,7 @@
 //! The activation is the model's last layer: it acts in training and in evaluation (`timm/models/resnet.py` of the official code).
 //! `docs/algorithms/era.md` says what is recorded.
 
+use ::era::burn::SoftmaxEra as Activation;
 use ::era::{Inverse, SoftmaxEra, SoftmaxEraConfig};
 use era_harness::method::{self, ParamSet};
 use era_harness::run::Run;
@@ -12,7 +13,7 @@ use era_harness::{Cell, Cost, Method, ParamError, Params, TrainError};
 use crate::loss;
 use crate::params::{self, parameters};
 use crate::tasks;
-use crate::training::Training;
+use crate::training::{Step, Training};
 
 parameters! {
     /// Parameters of `era`.
@@ -69,24 +70,30 @@ impl Method for Era {
         let mut training = Training::begin(cell, params.common(), run)?;
         let era = params.activation(training.classes);
         let era = era.map_err(|error| TrainError::Other(error.to_string()))?;
-        let (bound, era) = (
-            Some(params.target_entropy),
-            ::era::burn::SoftmaxEra::new(era),
-        );
+        let (bound, era) = (Some(params.target_entropy), Activation::new(era));
         while let Some(step) = training.next()? {
-            let pass = training.forward(&step);
-            let logits = era.logits(pass.logits(pass.features.clone()));
-            let loss = loss::cross_entropy(logits.clone(), training.targets(&step, 0.0));
-            training.descend(&step, pass, logits, &loss)?;
+            descend(&mut training, &era, &step)?;
             training.end_step(run, bound, |raw| era.logits(raw))?;
         }
         Ok(())
     }
 }
 
+/// One update, behind the activation. Gives the loss before it.
+pub(crate) fn descend(
+    training: &mut Training,
+    era: &Activation,
+    step: &Step,
+) -> Result<f64, TrainError> {
+    let pass = training.forward(step);
+    let logits = era.logits(pass.logits(pass.features.clone()));
+    let loss = loss::cross_entropy(logits.clone(), training.targets(step, 0.0));
+    training.descend(step, pass, logits, &loss)
+}
+
 impl EraParams {
     /// The activation for this number of classes.
-    fn activation(&self, classes: usize) -> Result<SoftmaxEra, ::era::Error> {
+    pub(crate) fn activation(&self, classes: usize) -> Result<SoftmaxEra, ::era::Error> {
         SoftmaxEra::new(SoftmaxEraConfig {
             classes,
             target_entropy: self.target_entropy,
