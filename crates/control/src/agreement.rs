@@ -52,7 +52,10 @@ pub fn start(device: &Device) -> Result<Checkpoint, TrainError> {
 pub fn trace(device: &Device, start: &Checkpoint, updates: u64) -> Result<Trace, TrainError> {
     let mut agent = agent(device)?;
     agent.restore(start)?;
-    let mut trace = Trace::default();
+    let mut trace = Trace {
+        start: pick(&state(&agent), parameter),
+        ..Trace::default()
+    };
     for update in 0..updates {
         let losses = agent.update(&transitions(update)?, false).check(update)?;
         trace.add_losses(&[

@@ -15,9 +15,11 @@ pub type Arrays = BTreeMap<String, Vec<f32>>;
 pub struct Trace {
     /// Each loss by name, one value an update, before it.
     pub losses: BTreeMap<String, Vec<f64>>,
+    /// The parameters before the first update, read back from the device.
+    pub start: Arrays,
     /// The gradients of the first update, as the optimiser was given them.
     pub gradients: Arrays,
-    /// The parameters after the first update.
+    /// The parameters after it.
     pub after_first: Arrays,
     /// The parameters after the last update.
     pub after_last: Arrays,
@@ -41,6 +43,8 @@ pub struct Largest {
 /// How far one engine is from another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Differences {
+    /// Of the parameters before the first update.
+    pub start: Largest,
     /// Of the losses of the first update.
     pub first_loss: Largest,
     /// Of the gradients of the first update.
@@ -70,6 +74,7 @@ impl Trace {
     /// They have not the same losses, updates and arrays.
     pub fn compare(&self, other: &Self) -> Result<Differences, Unlike> {
         let differences = Differences {
+            start: arrays(&self.start, &other.start)?,
             first_loss: losses(&self.losses, &other.losses, |values| values.first())?,
             gradients: arrays(&self.gradients, &other.gradients)?,
             after_first: arrays(&self.after_first, &other.after_first)?,
@@ -181,6 +186,7 @@ mod tests {
         };
         let mut trace = Trace {
             gradients: arrays(1.0),
+            start: arrays(1.0),
             after_first: arrays(2.0),
             after_last: arrays(3.0),
             ..Trace::default()
@@ -210,6 +216,7 @@ mod tests {
         *other.after_last.get_mut("weight").unwrap() = vec![9.0 + 3.0, 12.0 + 4.0];
         let found = trace().compare(&other).unwrap();
         let expected = Differences {
+            start: Largest::default(),
             first_loss: largest(0.25, "actor"),
             gradients: largest(0.1, "weight"),
             after_first: Largest::default(),

@@ -26,7 +26,7 @@ const SEED: u64 = 0;
 const TASK: &str = "chain-sum";
 
 /// What random weights are multiplied by: as they are drawn, every token is equally likely.
-const SCALE: f32 = 8.0;
+const SCALE: f32 = 16.0;
 
 /// The method's defaults for a tiny policy, with a learning rate for one, and thresholds among the entropies of its answers: all three branches of the activation are
 /// taken.
@@ -40,7 +40,7 @@ fn params() -> GrpoEraParams {
         start_kv_heads: 2,
         start_feed_forward: 128,
         learning_rate: 1e-3,
-        entropy_low: 1.9,
+        entropy_low: 2.05,
         entropy_high: 2.4,
         ..GrpoEraParams::default()
     }
@@ -83,25 +83,32 @@ pub fn trace(device: &Device, start: &Checkpoint, updates: u64) -> Result<Trace,
     let update = params().update()?;
     let mut training = training(device)?;
     training.restore(start)?;
-    let mut trace = Trace::default();
+    let mut trace = Trace {
+        start: pick(&training.save(), parameter),
+        ..Trace::default()
+    };
     for (number, rollout) in rollouts(updates)?.iter().enumerate() {
         let loss = update.descend(&mut training, rollout)?;
         trace.add_losses(&[("surrogate", loss)]);
         if number == 0 {
             let state = training.save();
             // One step after zero the first moment is (1 - beta_1) times the gradient, which was clipped before.
-            trace.gradients = pick(&state, |name| without(name, "adam.first."));
+            trace.gradients = pick(&state, gradient);
             let moments = trace.gradients.values_mut().flatten();
             moments.for_each(|value| *value /= 1.0 - 0.9);
-            trace.after_first = pick(&state, |name| without(name, "policy."));
+            trace.after_first = pick(&state, parameter);
         }
     }
-    trace.after_last = pick(&training.save(), |name| without(name, "policy."));
+    trace.after_last = pick(&training.save(), parameter);
     Ok(trace)
 }
 
-fn without(name: &str, prefix: &str) -> Option<String> {
-    name.strip_prefix(prefix).map(str::to_owned)
+fn gradient(name: &str) -> Option<String> {
+    name.strip_prefix("adam.first.").map(str::to_owned)
+}
+
+fn parameter(name: &str) -> Option<String> {
+    name.strip_prefix("policy.").map(str::to_owned)
 }
 
 /// Answers to learn from, as many batches as there are updates.
@@ -144,7 +151,7 @@ mod tests {
         let start = start(&device).unwrap();
         let found = trace(&device, &start, 3).unwrap();
         assert_eq!(found, trace(&device, &start, 3).unwrap());
-        for (name, values) in pick(&start, |name| without(name, "policy.")) {
+        for (name, values) in pick(&start, parameter) {
             assert_ne!(values, found.after_first[&name], "{name}");
             assert_ne!(found.after_first[&name], found.after_last[&name], "{name}");
             assert!(

@@ -59,7 +59,10 @@ pub fn trace(device: &Device, start: &Checkpoint, updates: u64) -> Result<Trace,
     let activation = params().activation(training.classes);
     let activation = activation.map_err(|error| TrainError::Other(error.to_string()))?;
     let activation = SoftmaxEra::new(activation);
-    let mut trace = Trace::default();
+    let mut trace = Trace {
+        start: pick(&training.save(), parameter),
+        ..Trace::default()
+    };
     for update in 0..updates {
         let Some(step) = training.next()? else { break };
         let loss = era::descend(&mut training, &activation, &step)?;
