@@ -68,6 +68,15 @@ impl Place {
 const BUILD: &str = "cargo build --release --package era-cli";
 
 #[test]
+fn engines_that_are_compared_are_built_in() {
+    let place = Place::new("engines", "true");
+    place.run(&["verify", "--engines", "flex,libtorch-cuda:1"]);
+    let build = format!("{BUILD} --features era-cli/libtorch");
+    let era = "era verify --engines flex,libtorch-cuda:1".to_owned();
+    assert_eq!(place.calls(), [build, era]);
+}
+
+#[test]
 fn arguments_and_exit_code_pass_unchanged() {
     let place = Place::new("unchanged", "true");
     let output = place.run(&[

@@ -75,10 +75,10 @@ impl Trace {
     pub fn compare(&self, other: &Self) -> Result<Differences, Unlike> {
         let differences = Differences {
             start: arrays(&self.start, &other.start)?,
-            first_loss: losses(&self.losses, &other.losses, |values| values.first())?,
+            first_loss: losses(&self.losses, &other.losses, <[f64]>::first)?,
             gradients: arrays(&self.gradients, &other.gradients)?,
             after_first: arrays(&self.after_first, &other.after_first)?,
-            last_loss: losses(&self.losses, &other.losses, |values| values.last())?,
+            last_loss: losses(&self.losses, &other.losses, <[f64]>::last)?,
             after_last: arrays(&self.after_last, &other.after_last)?,
         };
         Ok(differences)
