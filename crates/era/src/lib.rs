@@ -137,6 +137,8 @@
 
 #[cfg(feature = "burn")]
 pub mod burn;
+#[cfg(feature = "candle")]
+pub mod candle;
 
 mod compensation;
 mod error;
@@ -145,6 +147,8 @@ mod inverse;
 mod log_prob;
 mod real;
 mod response;
+#[cfg(any(feature = "burn", feature = "candle"))]
+mod simd;
 mod softmax;
 mod special;
 mod tanh_normal;
