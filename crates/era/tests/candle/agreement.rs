@@ -10,10 +10,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::num::NonZeroUsize;
 
+type Function<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
+
 const INVERSES: [Inverse; 2] = [Inverse::Approximate, Inverse::Exact];
 
 fn vocabularies() -> [Vocabulary; 3] {
-    let largest = |count| Vocabulary::Largest(NonZeroUsize::new(count).unwrap());
+    let largest = |count| Vocabulary::Largest(NonZeroUsize::new(count).expect("not 0"));
     [Vocabulary::Full, largest(2), largest(9)]
 }
 
@@ -95,7 +97,7 @@ proptest! {
         gaussian.log_std_vjp(&raw, &upstream, &mut grads[0]);
         softmax.logits_vjp(&raw, &upstream, &mut grads[1]);
         let (gaussian, softmax) = (GaussianEra::new(gaussian), SoftmaxEra::new(softmax));
-        let functions: [&dyn Fn(&Tensor) -> Result<Tensor>; 2] =
+        let functions: [Function; 2] =
             [&|raw| gaussian.log_std(raw), &|raw| softmax.logits(raw)];
         for (function, grad) in functions.into_iter().zip(&grads) {
             let expected: Vec<f64> = (0..DIMS)
@@ -119,7 +121,7 @@ proptest! {
     ) {
         let gaussian = GaussianEra::new(gaussian());
         let [approximate, exact] = INVERSES.map(|i| SoftmaxEra::new(classifier(0.6, 4.0, i)));
-        let functions: [(&dyn Fn(&Tensor) -> Result<Tensor>, usize); 4] = [
+        let functions: [(Function, usize); 4] = [
             (&|raw| gaussian.log_std(raw), 2 * DIMS),
             (&|raw| approximate.logits(raw), 2 * DIMS),
             (&|raw| exact.logits(raw), 2 * DIMS),
@@ -187,7 +189,7 @@ mod burn {
                     close(what, tolerance, &ours.0, &burns[0]);
                     close(what, tolerance, &ours.1, &burns[1]);
                 };
-                let ours = |up: &[f64], function: &dyn Fn(&Tensor) -> Result<Tensor>| {
+                let ours = |up: &[f64], function: Function| {
                     run(View::Plain, &raw, up, dtype, function).unwrap()
                 };
 

@@ -93,7 +93,7 @@ fn halves_are_computed_in_f32() {
     let raw: Vec<f64> = (0..2 * DIMS)
         .map(|i| f64::from(i as u8) * 0.5 - 2.0)
         .collect();
-    let upstream = vec![0.5, -1.0, 2.0, 0.25, 1.0].repeat(2);
+    let upstream = [0.5, -1.0, 2.0, 0.25, 1.0].repeat(2);
     let reference = classifier(0.6, 4.0, Inverse::Exact);
     let (mut value, mut grad) = (vec![0.0; raw.len()], vec![0.0; raw.len()]);
     reference.logits(&raw, &mut value);

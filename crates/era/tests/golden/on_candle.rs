@@ -97,7 +97,8 @@ fn the_activation_for_language_models_and_its_gradient() {
     for (dtype, tolerance, gradients) in [(DType::F64, 1e-12, 1e-14), (DType::F32, 1e-5, 1e-6)] {
         let mut compared = 0;
         era_response::each(|case, variant, label| {
-            compared += usize::from(responses(case, variant, label, dtype, tolerance, gradients));
+            compared +=
+                usize::from(responses(case, variant, label, dtype, tolerance, gradients).unwrap());
         });
         assert_eq!(compared, 17);
     }
@@ -111,20 +112,20 @@ fn responses(
     dtype: DType,
     tolerance: f64,
     gradients: f64,
-) -> bool {
+) -> Result<bool> {
     let lengths = case.lengths();
     let shape = (lengths.len(), case.positions, case.vocabulary);
-    let logits = Tensor::from_slice(&case.logits.data, shape, &Device::Cpu).unwrap();
-    let logits = Var::from_tensor(&logits.to_dtype(dtype).unwrap()).unwrap();
+    let logits = Tensor::from_slice(&case.logits.data, shape, &Device::Cpu)?;
+    let logits = Var::from_tensor(&logits.to_dtype(dtype)?)?;
     let advantages: Vec<f64> = (0..lengths.len() * case.positions)
         .map(|i| case.advantages.data[i / case.positions])
         .collect();
     let era = ResponseEra::new(variant.era(case));
-    let scaled = era.scale_batch(&lengths, &logits, &advantages).unwrap();
-    let rows = logits.flatten_to(1).unwrap();
+    let scaled = era.scale_batch(&lengths, &logits, &advantages)?;
+    let rows = logits.flatten_to(1)?;
     let (taken, factors) = (&case.actions.data, &scaled.logit_factors);
-    let log_probs = log_probs(&rows, taken, factors, variant.vocabulary()).unwrap();
-    let values = read(&log_probs).unwrap();
+    let log_probs = log_probs(&rows, taken, factors, variant.vocabulary())?;
+    let values = read(&log_probs)?;
     for (what, ours, theirs) in [
         ("factor", factors, &variant.logit_scale),
         ("advantage", &scaled.advantages, &variant.adv_scaled),
@@ -134,7 +135,7 @@ fn responses(
         assert_close(&format!("{what}, {label}"), tolerance, pairs);
     }
     let Some(gradient) = &variant.grad else {
-        return false;
+        return Ok(false);
     };
     let count = case.tokens().count() as f64;
     let mut slopes = vec![0.0; values.len()];
@@ -146,11 +147,11 @@ fn responses(
         };
         slopes[i] = variant.surrogate(values[i], old, scaled.advantages[i]).1 / count;
     }
-    let slopes = Tensor::new(slopes, &Device::Cpu).unwrap();
-    let loss = log_probs.mul(&slopes.to_dtype(dtype).unwrap()).unwrap();
-    let grads = loss.sum_all().unwrap().backward().unwrap();
+    let slopes = Tensor::new(slopes, &Device::Cpu)?;
+    let loss = log_probs.mul(&slopes.to_dtype(dtype)?)?;
+    let grads = loss.sum_all()?.backward()?;
     let grad = grads.get(&logits).expect("the logits are in the graph");
     let label = format!("gradient, {label}");
-    compare(&label, gradients, &read(grad).unwrap(), &gradient.data);
-    true
+    compare(&label, gradients, &read(grad)?, &gradient.data);
+    Ok(true)
 }
