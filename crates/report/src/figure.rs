@@ -25,7 +25,7 @@ pub(crate) use legend::Key;
 pub(crate) use lines::extent_of;
 pub(crate) use panel::{Line, Panel, Panels};
 pub(crate) use regularisers::Regularisers;
-pub(crate) use reliability::{AXES as RELIABILITY_AXES, Diagrams, WHY_NONE as NO_DIAGRAM};
+pub(crate) use reliability::{Diagrams, WHY_NONE as NO_DIAGRAM};
 
 /// Names of the figures; each is made as `.svg` and `.pdf`. Those of `vision` and `llm` are for that suite alone, the
 /// probability of improvement is for all, the others for suites that record returns.

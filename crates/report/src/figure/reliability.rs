@@ -37,7 +37,7 @@ pub(crate) struct Diagram {
 }
 
 /// What the figure says of its axes.
-pub(crate) const AXES: &str = "accuracy against confidence; grey: share of predictions";
+const AXES: &str = "accuracy against confidence; grey: share of predictions";
 /// What is said where there is no diagram.
 pub(crate) const WHY_NONE: &str = "no finished run recorded how sure and how right it was";
 

@@ -8,9 +8,7 @@ use super::axis;
 use super::forest::{self, Forest};
 use super::section::{Maker, Section};
 use super::text::signed;
-use crate::figure::{
-    self, Diagrams, Figure, Key, Line, NO_DIAGRAM, Panel, Panels, RELIABILITY_AXES, marker, tick,
-};
+use crate::figure::{self, Diagrams, Figure, Key, Line, NO_DIAGRAM, Panel, Panels, marker, tick};
 use crate::number::{decimals, fixed, per_cent};
 
 /// Size of a panel, and where its axes are, in units of its drawing: CSS pixels at its smallest.
@@ -274,6 +272,10 @@ fn plot(panel: &Panel, methods: &[String]) -> Plot {
     let x_ticks = x_ticks.into_iter().map(|x| (x, panel.x_tick(x))).collect();
     let all = panel.lines.iter().flat_map(|line| &line.points);
     let decimals = decimals(all.map(|(_, estimate)| estimate.value));
+    let decimals = match panel.title.contains('%') || panel.y_label.contains('%') {
+        true => decimals.min(1),
+        false => decimals,
+    };
     let lines = panel.lines.iter();
     let series = lines.map(|line| series(line, panel, &frame, methods, decimals));
     let series: Vec<Series> = series.collect();
@@ -394,9 +396,9 @@ fn diagrams(chart: &mut Chart, methods: &[String], tasks: &Diagrams<'_>) {
         chart.none = Some(NO_DIAGRAM.to_owned());
         return;
     }
-    chart.caption = format!(
-        "{RELIABILITY_AXES}; predictions of all runs count the same. On the diagonal confidence is right."
-    );
+    chart.caption = "Accuracy against confidence over the predictions of all runs; grey: share of predictions. On the diagonal \
+                     confidence is right."
+        .into();
     let shown: BTreeSet<usize> = tasks
         .iter()
         .flat_map(|(_, all)| all)

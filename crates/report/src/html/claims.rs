@@ -65,3 +65,50 @@ pub(super) fn lines(rows: &[Row], ids: &mut Ids, cells: &mut Cells) -> Vec<Line>
     };
     rows.iter().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::html::Page;
+
+    #[test]
+    fn without_claims_there_is_no_section_of_them() {
+        let page = Page::new("cpu").render().unwrap();
+        assert!(!page.contains("#claims") && !page.contains("id=\"claims\""));
+    }
+
+    #[test]
+    fn a_claim_has_its_verdict_and_is_escaped() {
+        let mut page = Page::new("cpu");
+        let row = Row {
+            id: "a<b>".into(),
+            statement: "ERA & <i>more</i>".into(),
+            source: "Fig. 1".into(),
+            verdict: "not supported".into(),
+            estimate: Some("-0.43".into()),
+            interval: Some(("-0.58".into(), "-0.30".into())),
+            margin: Some("0.20".into()),
+            cells: Vec::new(),
+            note: Some("three seeds".into()),
+        };
+        page.claim(vec![
+            row.clone(),
+            Row {
+                id: "A B".into(),
+                ..row
+            },
+        ]);
+        let page = page.render().unwrap();
+        for part in [
+            "<a href=\"#claims\">Claims</a>",
+            "<tr id=\"claim-a-b\">",
+            "<tr id=\"claim-a-b-2\">",
+            "ERA &amp; &lt;i&gt;more&lt;&#x2f;i&gt;",
+            "<td>not supported</td>",
+            "[\u{2212}0.58, \u{2212}0.30]",
+            "three seeds",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    }
+}

@@ -185,7 +185,8 @@
   document.addEventListener("pointerdown", function (event) {
     if (!event.target.closest("svg.plot")) { hide(); }
   });
-  document.addEventListener("scroll", hide, { passive: true });
+  // What the keyboard reaches is scrolled into view after it has the focus.
+  addEventListener("scroll", function () { if (shown) { put(shown.plot, shown.place); } }, { passive: true });
   document.addEventListener("change", hide);
 
   // What the number is that was pressed, above the list of its cells.
@@ -195,7 +196,9 @@
     var what = list && list.querySelector(".what");
     if (!what) { return; }
     what.textContent = "";
-    what.appendChild(element("b", "", number.title + ": " + number.textContent));
+    var beside = number.parentNode.nextElementSibling;
+    var interval = beside && beside.className === "i" ? " " + beside.textContent : "";
+    what.appendChild(element("b", "", number.title + ": " + number.textContent + interval));
     if (number.dataset.exact) {
       what.appendChild(element("span", "muted", " (" + number.dataset.exact + ", \\" + number.dataset.macro + ")"));
     }

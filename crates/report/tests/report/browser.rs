@@ -53,9 +53,9 @@ impl Browser {
     /// Starts a browser; `None`, and a line that says so, where none is installed.
     pub(crate) fn start() -> Option<Self> {
         let Some(program) = PROGRAMS.into_iter().find_map(found) else {
-            println!(
-                "SKIPPED: no chromium is installed, so that the page was not looked at in a browser"
-            );
+            // Past the test's captured output, so that it is seen.
+            let told = "skipped: no chromium is installed, the page is not looked at in a browser";
+            let _ = writeln!(std::io::stderr(), "{told}");
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
@@ -189,7 +189,7 @@ impl Browser {
     pub(crate) fn middle(&mut self, selector: &str) -> (f64, f64) {
         let place = self.eval(&format!(
             "(() => {{ const found = document.querySelector({selector:?}); \
-             found.scrollIntoView({{block: 'center'}}); \
+             found.scrollIntoView({{block: 'center', behavior: 'instant'}}); \
              const box = found.getBoundingClientRect(); \
              return [box.left + box.width / 2, box.top + box.height / 2]; }})()"
         ));

@@ -271,7 +271,11 @@ fn outline(page: &roxmltree::Document<'_>) -> String {
     for element in page.descendants() {
         let line = match element.tag_name().name() {
             "h1" | "h2" | "h3" | "h4" => words(element),
-            "thead" => format!("  {}", words(element)),
+            "thead" => {
+                let heads = element.descendants().filter(|cell| cell.has_tag_name("th"));
+                let heads: Vec<String> = heads.map(words).collect();
+                format!("  {}", heads.join(" | "))
+            }
             "tbody" => format!(
                 "  {} rows",
                 element
