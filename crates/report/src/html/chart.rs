@@ -74,7 +74,7 @@ pub(super) fn chart(maker: &mut Maker<'_, '_>, name: &str, figure: &Figure<'_>) 
         Figure::Reliability(tasks) => {
             reliability::diagrams(&mut chart, &maker.analysis.board.methods, tasks);
         }
-        Figure::Improvement(pairs) if pairs.is_empty() => {
+        Figure::Improvement([]) => {
             chart.none = Some(figure::NO_PAIR.to_owned());
         }
         Figure::Improvement(pairs) => {
