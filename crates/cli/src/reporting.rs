@@ -60,5 +60,7 @@ pub(crate) fn publish(
         folder.display(),
         changed.len()
     )?;
+    let page = report.write_page(&folder)?;
+    writeln!(out, "to look at: {}", page.display())?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(crate) use entropy::{EntropyRow, TaskEntropy};
 pub(crate) use pairs::{Comparison, Pair};
 pub(crate) use pass::{PassAt, pass_at};
 pub(crate) use profile::Profile;
-pub(crate) use reliability::{Reliability, reliability};
+pub(crate) use reliability::{Bin, Reliability, reliability};
 pub(crate) use scores::{MethodScores, Normalised, NormalisedRow, TaskScores};
 
 /// Bootstrap repetitions for tables; era-stats' default, with its level (95 %) and seed.

@@ -67,6 +67,14 @@ pub(crate) fn write(folder: &Path, files: &Files) -> Result<Vec<PathBuf>, Report
     Ok(changed)
 }
 
+/// Writes one file that is none of a folder's [`Files`], unless it is right already. Returns its path.
+pub(crate) fn write_one(path: &Path, bytes: &[u8]) -> Result<PathBuf, ReportError> {
+    if read_if_there(path)?.as_deref() != Some(bytes) {
+        write_whole(path, bytes)?;
+    }
+    Ok(path.to_path_buf())
+}
+
 /// How the files below `folder` differ from `files`, in the order of their names.
 pub(crate) fn check(folder: &Path, files: &Files) -> Result<Vec<Stale>, ReportError> {
     let mut stale = Vec::new();

@@ -120,14 +120,14 @@ pub(crate) enum Augmentation {
 /// A published number as it is quoted, with where it stands.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Quoted {
-    id: String,
-    what: String,
+    pub(crate) id: String,
+    pub(crate) what: String,
     pub(crate) printed: String,
     pub(crate) plus_minus: Option<String>,
-    unit: Option<String>,
-    source: String,
-    r#where: String,
-    note: Option<String>,
+    pub(crate) unit: Option<String>,
+    pub(crate) source: String,
+    pub(crate) r#where: String,
+    pub(crate) note: Option<String>,
     #[serde(skip)]
     metric: String,
     #[serde(skip)]

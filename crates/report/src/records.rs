@@ -1,6 +1,6 @@
 //! Reading run records: what is whole is taken, what is not is named.
 
-use era_harness::record::Row;
+use era_harness::record::{Row, RunRecord};
 use era_harness::store::{CellState, Store, Verify};
 use era_harness::{Cell, CellId, sealed};
 use serde::Serialize;
@@ -17,6 +17,8 @@ pub(crate) struct FinishedRun {
     /// BLAKE3 of its rows.
     pub(crate) hash: String,
     pub(crate) rows: Vec<Row>,
+    /// When, where and how long it ran.
+    pub(crate) record: Box<RunRecord>,
 }
 
 /// A cell that the report has no numbers of.
@@ -98,10 +100,11 @@ fn read_run(
     let rows = sealed::read(&path).map_err(|error| (error.to_string(), true))?;
     Ok(FinishedRun {
         cell: at,
-        id: record.cell,
+        id: record.cell.clone(),
         seed: cell.seed,
-        commit: record.commit,
-        hash: record.metrics_hash,
+        commit: record.commit.clone(),
+        hash: record.metrics_hash.clone(),
         rows,
+        record,
     })
 }

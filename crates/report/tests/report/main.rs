@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod browser;
 mod check;
 mod common;
 mod figures;
 mod llm;
+mod page;
+mod page_in_browser;
 mod tables;
 mod vision;
