@@ -32,6 +32,16 @@ impl Engine {
         }
     }
 
+    /// The features of `era` and `era-nn` that have code of this engine.
+    pub(crate) fn lint_features(self) -> Vec<String> {
+        let nn = format!("era-nn/{}", self.feature());
+        let features = match self {
+            Self::Libtorch => vec![nn, "era/burn".to_owned(), "era/tch".to_owned()],
+            Self::Wgpu | Self::Cuda => vec![nn],
+        };
+        vec!["--features".to_owned(), features.join(",")]
+    }
+
     /// The engines that the values of `--device` need; `auto` takes the best of what is built in, so it needs none.
     pub(crate) fn of_devices(devices: &[String]) -> Vec<Self> {
         let mut engines: Vec<Self> = devices
