@@ -138,6 +138,9 @@
 #[cfg(feature = "burn")]
 pub mod burn;
 
+#[cfg(feature = "tch")]
+pub mod tch;
+
 mod compensation;
 mod error;
 mod gaussian;
