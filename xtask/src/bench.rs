@@ -36,7 +36,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<ExitCode, Failure> {
     if *peers {
         return peers::run(sh);
     }
-    let features = era::features(sh, "era-cli");
+    let features = era::features(sh, &[]);
     // The whole workspace even for one file: chosen packages would resolve other features, and compile burn again.
     cmd!(
         sh,

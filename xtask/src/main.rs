@@ -40,7 +40,7 @@ enum Command {
     /// Say what is there, what is missing and the command that brings it
     Doctor,
     /// Check formatting, clippy, tests and documentation
-    Test,
+    Test(test::Args),
     /// Run the benchmarks
     Bench(bench::Args),
 }
@@ -65,7 +65,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Report(_) | Command::Paper(_) => forward::unchanged(&sh),
         Command::Setup(args) => setup::run(&sh, args),
         Command::Doctor => doctor::run(&sh),
-        Command::Test => test::run(&sh),
+        Command::Test(args) => test::run(&sh, args),
         Command::Bench(args) => bench::run(&sh, args),
     }
 }

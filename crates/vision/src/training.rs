@@ -15,7 +15,7 @@ use crate::loading::{self, refused};
 use crate::loss;
 use crate::metrics::Predictions;
 use crate::nets::{Pass, ResNet, Sgd};
-use crate::params::Common;
+use crate::params::{Common, Precision};
 use crate::schedule::Schedule;
 use crate::tasks::{self, TaskInfo};
 
@@ -74,12 +74,19 @@ impl Training {
         let classes = train.classes().len();
         let plan = params.plan(task, classes);
         let mut rng = streams.at("init", 0);
-        let net = ResNet::init(
+        let bf16 = params.precision == Precision::Bf16;
+        if bf16 && run.device().engine == "flex" {
+            return Err(TrainError::Other(
+                "compute in bf16: flex has 32-bit floats only; `--device libtorch-cuda`, or `precision: f32`".into(),
+            ));
+        }
+        let mut net = ResNet::init(
             plan,
             params.zero_init_residual,
             &mut rng,
             &crate::device(run)?,
         );
+        net.set_bf16(bf16);
         let updates_per_epoch = (train.len() / params.batch_size) as u64;
         if updates_per_epoch == 0 {
             let (images, batch) = (train.len(), params.batch_size);

@@ -29,7 +29,7 @@ pub(super) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
     }
     let python = Python::with_peers(sh)?;
     // Nothing compiles while something is measured.
-    let features = &era::features(sh, "era-cli");
+    let features = &era::features(sh, &[]);
     let benches = benches();
     cmd!(
         sh,

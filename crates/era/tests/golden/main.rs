@@ -11,6 +11,8 @@ mod truncated_normal;
 
 #[cfg(feature = "burn")]
 mod on_burn;
+#[cfg(feature = "candle")]
+mod on_candle;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
