@@ -8,15 +8,37 @@
 //! only, so far.
 //!
 //! ```no_run
-//! use era::tch::SoftmaxEra;
-//! use tch::{Tensor, nn::Module};
+//! use era::tch::{GaussianEra, ResponseEra, SoftmaxEra, log_probs};
+//! use tch::{Tensor, nn};
 //!
-//! let era = SoftmaxEra::new(era::SoftmaxEra::new(era::SoftmaxEraConfig::official(3))?);
-//! let raw = Tensor::from_slice2(&[[9.0_f32, 0.0, -1.0]]).set_requires_grad(true);
-//! let logits = era.forward(&raw); // or `era.logits`, the same
-//! logits.select(1, 0).sum(None).backward();
-//! assert!(raw.grad().defined());
-//! # Ok::<(), era::Error>(())
+//! fn classifier(era: era::SoftmaxEra, path: &nn::Path) -> nn::Sequential {
+//!     nn::seq()
+//!         .add(nn::linear(path / "hidden", 784, 128, Default::default()))
+//!         .add_fn(Tensor::relu)
+//!         .add(nn::linear(path / "logits", 128, 10, Default::default()))
+//!         .add(SoftmaxEra::new(era)) // the line
+//! }
+//!
+//! fn spread(era: era::GaussianEra, raw: &Tensor) -> Tensor {
+//!     GaussianEra::new(era).log_std(raw) // the line
+//! }
+//!
+//! /// The policy gradient loss of a batch of responses; `logits` are `[responses, positions, vocabulary]`.
+//! fn loss(
+//!     era: era::ResponseEra,
+//!     logits: &Tensor,
+//!     lengths: &[usize],
+//!     taken: &[usize],
+//!     advantages: &[f64],
+//! ) -> Tensor {
+//!     let scaled = ResponseEra::new(era).scale_batch(lengths, logits, advantages); // the line
+//!     let rows = logits.flatten(0, 1);
+//!     let log_probs = log_probs(&rows, taken, &scaled.logit_factors, era::Vocabulary::Full);
+//!     let advantages = Tensor::from_slice(&scaled.advantages);
+//!     let advantages = advantages.to_kind(log_probs.kind()).to_device(logits.device());
+//!     let tokens = lengths.iter().sum::<usize>() as f64;
+//!     (log_probs * advantages).sum(None) / -tokens
+//! }
 //! ```
 //!
 //! # How it computes
@@ -31,8 +53,9 @@
 //! - For tau below 3.5 h comes so close to 1/e that its inverse would lose half of the digits: there [`SoftmaxEra`] computes in `Double`,
 //!   whatever the tensor's type.
 //!
-//! Results are within 1e-5 of the `f64` reference in `Float` and 1e-10 in `Double`, relative to the larger of 1 and the reference's, gradients
-//! for upstream ones of up to 1; for tau near e, where a share is 1 to the last digit, 1e-7 in `Double`. NaN in gives NaN out, in the same row.
+//! `tests/tch` holds values and gradients (for upstream ones of up to 1) to the `f64` reference's: to 1e-5 in `Float` and 1e-10 in `Double`,
+//! relative to the larger of 1 and the reference's; to 1e-7 in `Double` where tau is e and a share is 1 to the last digit. NaN in gives NaN out,
+//! in the same row.
 //!
 //! # Finding LibTorch
 //!

@@ -5,7 +5,7 @@ use crate::Inverse;
 use std::f64::consts::E;
 use tch::{Kind, TchError, Tensor, nn::Module};
 
-/// Below this tau everything is computed in `Double`: the error of -1 - log h grows by the slope of its root, 2.9 at this tau, without bound
+/// Below this tau everything is computed in `Double`: the error of -1 - log h grows by the inverse's slope, 5 at this tau and without bound
 /// towards e.
 const NEAR_E: f64 = 3.5;
 /// The smallest depth -1 - log h for such a tau, about that of the last digit of h: the root's slope is finite there.

@@ -2,19 +2,17 @@
 
 use crate::{
     DIMS, ROWS, TYPES, VIEWS, View, cases, classifier, classifiers, close, gaussian, gaussians,
-    read, run, tensor, upstreams, values,
+    largest, read, run, tensor, upstreams, values,
 };
 use era::tch::{GaussianEra, SoftmaxEra, log_probs};
 use era::{Inverse, Vocabulary};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::num::NonZeroUsize;
 use tch::{Kind, Tensor};
 
 const INVERSES: [Inverse; 2] = [Inverse::Approximate, Inverse::Exact];
 
 pub(crate) fn vocabularies() -> [Vocabulary; 3] {
-    let largest = |count| Vocabulary::Largest(NonZeroUsize::new(count).unwrap());
     [Vocabulary::Full, largest(2), largest(9)]
 }
 
@@ -36,6 +34,9 @@ pub(crate) fn expected_log_probs(
     }
     (value, grad)
 }
+
+/// A function on tensors.
+type Function<'a> = &'a dyn Fn(&Tensor) -> Tensor;
 
 proptest! {
     #![proptest_config(cases())]
@@ -63,18 +64,16 @@ proptest! {
     fn the_classification_activation_is_the_references(
         raw in values(ROWS * DIMS), upstream in upstreams(ROWS * DIMS),
     ) {
-        for reference in classifiers() {
+        for (reference, view) in classifiers().into_iter().zip(VIEWS.into_iter().cycle()) {
             let (mut value, mut grad) = (vec![f64::NAN; raw.len()], vec![f64::NAN; raw.len()]);
             reference.logits(&raw, &mut value);
             reference.logits_vjp(&raw, &upstream, &mut grad);
             let era = SoftmaxEra::new(reference);
             for (kind, tolerance) in TYPES {
-                for view in VIEWS {
-                    let (ours, our_grad) = run(view, &raw, &upstream, kind, |raw| era.logits(raw));
-                    let settings = reference.config();
-                    close(&format!("logits of {settings:?}"), tolerance, &ours, &value);
-                    close(&format!("gradient of {settings:?}"), tolerance, &our_grad, &grad);
-                }
+                let (ours, our_grad) = run(view, &raw, &upstream, kind, |raw| era.logits(raw));
+                let settings = reference.config();
+                close(&format!("logits of {settings:?}"), tolerance, &ours, &value);
+                close(&format!("gradient of {settings:?}"), tolerance, &our_grad, &grad);
             }
         }
     }
@@ -124,7 +123,7 @@ proptest! {
         gaussian.log_std_vjp(&raw, &upstream, &mut grads[0]);
         softmax.logits_vjp(&raw, &upstream, &mut grads[1]);
         let (gaussian, softmax) = (GaussianEra::new(gaussian), SoftmaxEra::new(softmax));
-        let functions: [&dyn Fn(&Tensor) -> Tensor; 2] =
+        let functions: [Function<'_>; 2] =
             [&|raw| gaussian.log_std(raw), &|raw| softmax.logits(raw)];
         for (function, grad) in functions.into_iter().zip(&grads) {
             let expected: Vec<f64> = (0..DIMS)
@@ -148,7 +147,7 @@ proptest! {
     ) {
         let gaussian = GaussianEra::new(gaussian());
         let [approximate, exact] = INVERSES.map(|i| SoftmaxEra::new(classifier(0.6, 4.0, i)));
-        let functions: [(&dyn Fn(&Tensor) -> Tensor, usize, bool); 4] = [
+        let functions: [(Function<'_>, usize, bool); 4] = [
             (&|raw| gaussian.log_std(raw), 2 * DIMS, true),
             (&|raw| approximate.logits(raw), 2 * DIMS, true),
             (&|raw| exact.logits(raw), 2 * DIMS, false),
@@ -183,11 +182,7 @@ fn slopes(at: &[f64], function: impl Fn(&[f64]) -> f64) -> Vec<f64> {
 }
 
 /// The sum of squares of a gradient, and its own gradient.
-fn gradient_norm(
-    raw: &[f64],
-    upstream: &[f64],
-    function: &dyn Fn(&Tensor) -> Tensor,
-) -> (f64, Vec<f64>) {
+fn gradient_norm(raw: &[f64], upstream: &[f64], function: Function<'_>) -> (f64, Vec<f64>) {
     let raw = tensor(raw, &[2, DIMS], Kind::Double).set_requires_grad(true);
     let output = function(&raw);
     let loss = (output.reshape([-1]) * Tensor::from_slice(upstream)).sum(None);

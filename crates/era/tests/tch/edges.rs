@@ -2,11 +2,11 @@
 
 use crate::agreement::expected_log_probs;
 use crate::{
-    DIMS, TYPES, View, classifier, classifiers, close, gaussian, gaussians, read, run, tensor,
+    DIMS, TYPES, View, classifier, classifiers, close, gaussian, gaussians, largest, read, run,
+    tensor,
 };
 use era::tch::{GaussianEra, SoftmaxEra, f_log_probs, log_probs};
 use era::{GaussianEraConfig, Inverse, Vocabulary};
-use std::num::NonZeroUsize;
 use tch::{Kind, TchError, Tensor, nn::Module};
 
 const EXTREME: [[f64; DIMS]; 5] = [
@@ -75,10 +75,6 @@ fn extreme_logits_have_log_probabilities() {
     }
 }
 
-fn largest(count: usize) -> Vocabulary {
-    Vocabulary::Largest(NonZeroUsize::new(count).unwrap())
-}
-
 /// A dimension exactly at sigma_min passes its gradient, one that is raised to it does not: as the reference has it.
 #[test]
 fn the_bound_passes_gradients_and_what_is_beyond_it_does_not() {
@@ -132,12 +128,13 @@ fn any_rank_is_rows() {
 fn a_batch_may_be_empty() {
     for (kind, _) in TYPES {
         let none = tensor(&[], &[0, DIMS], kind).set_requires_grad(true);
-        let outputs = [
-            GaussianEra::new(gaussian()).log_std(&none),
-            SoftmaxEra::new(classifier(0.6, 4.0, Inverse::Exact)).logits(&none),
+        let mut outputs = vec![
             log_probs(&none, &[], &[], Vocabulary::Full),
             log_probs(&none, &[], &[], largest(2)),
         ];
+        outputs.extend(gaussians().map(|era| GaussianEra::new(era).log_std(&none)));
+        let classifiers = classifiers().into_iter();
+        outputs.extend(classifiers.map(|era| SoftmaxEra::new(era).logits(&none)));
         for output in outputs {
             assert_eq!(output.size()[0], 0);
             output.sum(None).backward();
@@ -152,7 +149,7 @@ fn halves_are_computed_in_f32() {
     let raw: Vec<f64> = (0..2 * DIMS)
         .map(|i| f64::from(i as u8) * 0.5 - 2.0)
         .collect();
-    let upstream = vec![0.5, -1.0, 2.0, 0.25, 1.0].repeat(2);
+    let upstream = [0.5, -1.0, 2.0, 0.25, 1.0].repeat(2);
     for tau in [4.0, 3.0] {
         let reference = classifier(0.6, tau, Inverse::Exact);
         let (mut value, mut grad) = (vec![0.0; raw.len()], vec![0.0; raw.len()]);

@@ -5,13 +5,13 @@
 
 mod agreement;
 mod edges;
-mod example;
 mod layers;
 mod response;
 
 use era::{GaussianEraConfig, Inverse, SoftmaxEraConfig};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use std::num::NonZeroUsize;
 use tch::{Kind, Tensor};
 
 pub(crate) const DIMS: usize = 5;
@@ -130,6 +130,11 @@ pub(crate) fn close(what: &str, tolerance: f64, actual: &[f64], expected: &[f64]
         let error = (a - e).abs() / e.abs().max(1.0);
         assert!(error <= tolerance, "{what}, element {i}: {a} against {e}");
     }
+}
+
+/// So many tokens with the largest logits.
+pub(crate) fn largest(count: usize) -> era::Vocabulary {
+    era::Vocabulary::Largest(NonZeroUsize::new(count).expect("some tokens"))
 }
 
 pub(crate) fn gaussian() -> era::GaussianEra {

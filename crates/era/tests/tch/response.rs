@@ -17,7 +17,7 @@ fn era(scope: Scope) -> ResponseEra {
         scope,
         ..ResponseEraConfig::formula()
     };
-    ResponseEra::new(era::ResponseEra::new(config).unwrap())
+    ResponseEra::new(era::ResponseEra::new(config).expect("settings in range"))
 }
 
 /// Factors, advantages and bands are the same; entropies up to the order of their sums.
