@@ -55,7 +55,12 @@ fn with(sh: &Shell, engine: Engine) -> Result<ExitCode, Failure> {
     let (adapter, tests): (&[&str], Vec<&str>) = match engine {
         Engine::Libtorch => (
             &["--features=era/tch"],
-            vec!["--test=tch", "--test=engines"],
+            vec![
+                "--test=tch",
+                "--test=golden",
+                "--test=examples",
+                "--test=engines",
+            ],
         ),
         Engine::Wgpu | Engine::Cuda => (&[], vec!["--test=engines"]),
     };

@@ -122,8 +122,8 @@
 //!
 //! # Precision
 //!
-//! All formulas run in `f64`, also for `f32` slices and tensors (on burn's other engines than Flex, and on candle's other devices than the
-//! CPU, `SoftmaxEra` and `GaussianEra` run in the tensor's type). h is inverted through u = -1 - log h, which keeps its digits near 1/e;
+//! All formulas run in `f64`, also for `f32` slices and tensors (with tch, on burn's other engines than Flex, and on candle's other devices
+//! than the CPU, `SoftmaxEra` and `GaussianEra` run in the tensor's type). h is inverted through u = -1 - log h, which keeps its digits near 1/e;
 //! the exact inverse has an error of a few units in the last place. The location of the truncated normal, tanh(mean), is clipped to the
 //! support, so the probabilities on its two sides add up and nothing cancels; densities, quantiles and their gradients (by implicit
 //! differentiation of the distribution function) hold about 13 digits from sigma = e^-8 upwards, and in the tails. Against the
@@ -132,13 +132,16 @@
 //! # Engines
 //!
 //! The reference on slices needs no engine. Features `burn` and `candle` add the modules `burn` and `candle`: the same names on tensors,
-//! differentiating through the reference's derivatives wherever tensors lie in the processor's memory. An adapter for tch belongs beside
-//! them, a module of its own behind a feature of its name, made in the same way.
+//! differentiating through the reference's derivatives wherever tensors lie in the processor's memory. Feature `tch` adds the
+//! module `tch`, again with the same names: there no user writes a backward pass, so its functions are composed of LibTorch's operations, and their
+//! gradients are LibTorch's.
 
 #[cfg(feature = "burn")]
 pub mod burn;
 #[cfg(feature = "candle")]
 pub mod candle;
+#[cfg(feature = "tch")]
+pub mod tch;
 
 mod compensation;
 mod error;

@@ -10,6 +10,11 @@ mod burn_policy;
 #[expect(dead_code, reason = "`main` is the example's own")]
 mod candle_classifier;
 
+#[cfg(feature = "tch")]
+#[path = "../examples/tch_sac_head.rs"]
+#[expect(dead_code, reason = "`main` and what it prints are the example's own")]
+mod tch_sac_head;
+
 /// The smallest entropy is that of a one-hot softmax, up to the rounding of logits to `f32`.
 #[cfg(feature = "candle")]
 #[test]
@@ -51,4 +56,32 @@ fn the_burn_policy_learns_and_keeps_its_entropy() {
         last.sigma[0] < last.sigma[1] && last.sigma[1] < last.sigma[2],
         "{last:?}"
     );
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn the_tch_policy_learns_and_keeps_its_entropy() {
+    use tch_sac_head::{Snapshot, activation, train};
+    let era = activation().unwrap();
+    let [plain, held] = [None, Some(era)].map(train);
+    for shown in [&plain, &held] {
+        let (first, last) = (&shown[0], &shown[shown.len() - 1]);
+        assert!(last.cost < 0.5 * first.cost, "{first:?} {last:?}");
+    }
+    for snapshot in &held {
+        for entropy in snapshot.entropy {
+            assert!((entropy - era.entropy()).abs() < 1e-5, "{snapshot:?}");
+        }
+    }
+    // The bound is no accident of the task: without it the entropy goes.
+    let [_, highest] = plain[plain.len() - 1].entropy;
+    assert!(highest < era.entropy() - 3.0, "{highest}");
+    // What is expensive to miss is done with care, what is cheap at random.
+    let [first, second, third] = held[held.len() - 1].sigma;
+    assert!(first < second && second < third, "{held:?}");
+    // No clock and no state of a generator in it.
+    let again = train(Some(era));
+    let costs =
+        |shown: &[Snapshot]| -> Vec<u64> { shown.iter().map(|s| s.cost.to_bits()).collect() };
+    assert_eq!(costs(&again), costs(&held));
 }

@@ -13,6 +13,8 @@ mod truncated_normal;
 mod on_burn;
 #[cfg(feature = "candle")]
 mod on_candle;
+#[cfg(feature = "tch")]
+mod on_tch;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
