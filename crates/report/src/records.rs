@@ -1,6 +1,6 @@
 //! Reading run records: what is whole is taken, what is not is named.
 
-use era_harness::record::Row;
+use era_harness::record::{Machine, Row};
 use era_harness::store::{CellState, Store, Verify};
 use era_harness::{Cell, CellId, sealed};
 use serde::Serialize;
@@ -17,6 +17,17 @@ pub(crate) struct FinishedRun {
     /// BLAKE3 of its rows.
     pub(crate) hash: String,
     pub(crate) rows: Vec<Row>,
+    pub(crate) effort: Effort,
+}
+
+/// What a run took, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Effort {
+    /// Seconds of processor time, over all attempts.
+    pub(crate) cpu_seconds: f64,
+    pub(crate) attempts: u32,
+    /// The machine of the last attempt.
+    pub(crate) machine: Machine,
 }
 
 /// A cell that the report has no numbers of.
@@ -77,7 +88,7 @@ impl Records {
 }
 
 /// The run of one cell; or why there is none, and whether that is a fault.
-fn read_run(
+pub(crate) fn read_run(
     store: &Store,
     scale: &str,
     at: usize,
@@ -103,5 +114,10 @@ fn read_run(
         commit: record.commit,
         hash: record.metrics_hash,
         rows,
+        effort: Effort {
+            cpu_seconds: record.cpu_seconds,
+            attempts: record.attempts,
+            machine: record.machine,
+        },
     })
 }
