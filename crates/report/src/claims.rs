@@ -8,6 +8,7 @@ mod evidence;
 mod file;
 mod judge;
 mod number;
+mod row;
 mod text;
 mod typeset;
 mod words;
@@ -30,9 +31,8 @@ pub use file::ClaimDomain;
 pub use judge::{Comparison, Outcome};
 
 use evidence::{Evidence, file_stem};
-use file::{Claim, File, Test};
+use file::{File, Test};
 use judge::Failure;
-use words::Words;
 
 /// The file of claims, read and checked against the published numbers.
 #[derive(Clone, Debug)]
@@ -195,9 +195,6 @@ pub struct RunLine {
     pub cpu_seconds: f64,
 }
 
-/// Letters of the sources that are not the authors' or the reviewers' own.
-const WEAK: [&str; 2] = ["N", "S"];
-
 impl Claims {
     /// Reads the file of claims and the published numbers that it names.
     ///
@@ -310,7 +307,7 @@ impl Ledger {
         );
         let (mut rows, mut problems) = (Vec::new(), Vec::new());
         for claim in &claims.file.claims {
-            match row(claim, claims, &evidence) {
+            match row::judged(claim, claims, &evidence) {
                 Ok(row) => rows.push(row),
                 Err(Failure::Problem(problem)) => problems.push(problem),
                 Err(Failure::Report(error)) => return Err(error.into()),
@@ -356,133 +353,5 @@ impl Ledger {
             .map(|count| format!("{} {}", count.claims, count.verdict.words()))
             .collect();
         counts.join(", ")
-    }
-}
-
-/// A claim as it is quoted, without a verdict.
-fn quoted(claim: &Claim, claims: &Claims) -> Row {
-    let sources: Vec<String> = claim.sources.iter().map(|tag| tag.value.clone()).collect();
-    let published = claim.published.iter();
-    let published = published.filter_map(|id| claims.published.statement(&id.value));
-    Row {
-        id: claim.id.value.clone(),
-        domain: claim.domain,
-        statement: claim.statement.clone(),
-        weak: sources.iter().all(|tag| WEAK.contains(&tag.as_str())),
-        sources,
-        r#where: claim.r#where.clone(),
-        published: published.collect(),
-        size: None,
-        verdict: Verdict::NotTestableHere,
-        margin: None,
-        estimate: None,
-        interval: None,
-        comparisons: Vec::new(),
-        decides: None,
-        cells: Vec::new(),
-        miniature: None,
-        note: String::new(),
-        command: None,
-    }
-}
-
-fn row(claim: &Claim, claims: &Claims, evidence: &Evidence<'_>) -> Result<Row, Failure> {
-    let mut row = quoted(claim, claims);
-    let size = claim.published_size(&claims.published);
-    let kind = claim.size.as_ref().map_or("", |size| size.value.name());
-    let Some(test) = &claim.test else {
-        row.size = size.map(|size| format!("{kind} {}", crate::number::fixed(size, 2)));
-        if let Some(untestable) = &claim.untestable {
-            row.note = format!("{}; it would take {}", untestable.why, untestable.needs);
-        }
-        return Ok(row);
-    };
-    let words = Words::of(test);
-    row.size = size.map(|size| format!("{kind} {}", words.with_unit(size)));
-    row.margin = Some(words.region(test.region()));
-    let Some(miniature) = test.scales.get(evidence.scale) else {
-        let scales: Vec<&str> = test.scales.keys().map(String::as_str).collect();
-        row.verdict = Verdict::NoRecordsYet;
-        row.note = format!("it is tested at scale {}", scales.join(" or "));
-        return Ok(row);
-    };
-    row.miniature.clone_from(miniature);
-    row.comparisons = judge::comparisons(test, evidence)?;
-    decide(&mut row, test, size);
-    let mut notes = row
-        .comparisons
-        .iter()
-        .flat_map(|each| &each.notes)
-        .cloned()
-        .collect::<Vec<_>>();
-    notes.dedup();
-    notes.extend(test.caveat.clone());
-    if row.verdict == Verdict::NoRecordsYet
-        || row.comparisons.iter().any(|each| each.runs < each.planned)
-    {
-        let names: Vec<&str> = test
-            .experiments
-            .iter()
-            .map(|name| name.value.as_str())
-            .collect();
-        row.command = Some(format!(
-            "cargo xtask reproduce --suite {} --scale {}",
-            names.join(","),
-            evidence.scale
-        ));
-    }
-    row.note = notes.join("; ");
-    Ok(row)
-}
-
-/// The verdict over all comparisons of a claim: it holds where all of them do and fails where one does.
-fn decide(row: &mut Row, test: &Test, size: Option<f64>) {
-    let with = |outcome: Outcome| {
-        let numbered = row.comparisons.iter().enumerate();
-        let of = numbered.filter(move |(_, each)| each.outcome == outcome);
-        of.min_by(|(_, one), (_, other)| one.slack.total_cmp(&other.slack))
-            .map(|(at, _)| at)
-    };
-    let missing = with(Outcome::NoRecords).is_some();
-    let (verdict, decides) = if let Some(fails) = with(Outcome::Fails) {
-        (Verdict::NotReproduced, Some(fails))
-    } else if let Some(open) = with(Outcome::Open) {
-        (Verdict::Undecided, Some(open))
-    } else {
-        match (with(Outcome::Holds), missing) {
-            (Some(holds), false) if row.miniature.is_some() => {
-                (Verdict::ReproducedInMiniature, Some(holds))
-            }
-            (Some(holds), false) => (Verdict::Reproduced, Some(holds)),
-            (Some(holds), true) => (Verdict::Undecided, Some(holds)),
-            (None, _) => (Verdict::NoRecordsYet, None),
-        }
-    };
-    row.verdict = verdict;
-    row.decides = decides;
-    if let Some(each) = decides.map(|at| &row.comparisons[at]) {
-        row.estimate.clone_from(&each.estimate);
-        row.interval.clone_from(&each.interval);
-        // At the paper's own scale the effect has to be of the published size too.
-        if verdict == Verdict::Reproduced && size.is_some_and(|size| short_of(size, each, test)) {
-            row.verdict = Verdict::NotReproduced;
-        }
-    }
-    for each in &row.comparisons {
-        for cell in &each.cells {
-            if !row.cells.contains(cell) {
-                row.cells.push(cell.clone());
-            }
-        }
-    }
-}
-
-/// Whether the whole interval falls short of the published size.
-fn short_of(size: f64, each: &Comparison, test: &Test) -> bool {
-    let region = test.region();
-    match (region.low.is_finite(), region.high.is_finite()) {
-        (true, false) => each.high.is_some_and(|high| high < size),
-        (false, true) => each.low.is_some_and(|low| low > size),
-        _ => false,
     }
 }

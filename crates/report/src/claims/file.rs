@@ -91,6 +91,25 @@ pub(super) enum Size {
 }
 
 impl Size {
+    /// Whether what a test estimates is such a size.
+    fn belongs_to(self, test: &Test) -> bool {
+        match self {
+            Self::Difference => test.compare.value == Compare::Difference,
+            Self::Ratio => test.compare.value == Compare::Ratio,
+            Self::Kept => test.compare.value == Compare::Value && test.taken == Moment::Kept,
+            Self::Value => true,
+        }
+    }
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::Difference => "size: difference",
+            Self::Ratio => "size: ratio",
+            Self::Kept => "size: kept",
+            Self::Value => "size: value",
+        }
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Difference => "difference",
@@ -362,22 +381,32 @@ impl Claim {
                 problems.push(ClaimProblem::at(fault, self.id.referenced));
             }
         }
-        let known = |id: &Spanned<String>| published.statement(&id.value).is_some();
-        if let Some(size) = &self.size
-            && self.published.iter().all(known)
-            && self.published_size(published).is_none()
-        {
-            let needed = match size.value {
-                Size::Difference | Size::Ratio => "two numbers",
-                Size::Kept => "one curve",
-                Size::Value => "a number",
-            };
-            let fault = ClaimFault::Size {
-                size: size.value.name(),
-                needed,
-            };
-            problems.push(ClaimProblem::at(fault, size.referenced));
+        if let Some(size) = &self.size {
+            let fault = self.size_fault(size.value, published);
+            problems.extend(fault.map(|fault| ClaimProblem::at(fault, size.referenced)));
         }
+    }
+
+    /// What is wrong with the size of the effect: another one than the test estimates, or not to be had from the published numbers.
+    fn size_fault(&self, size: Size, published: &Published) -> Option<ClaimFault> {
+        if let Some(test) = self.test.as_ref().filter(|test| !size.belongs_to(test)) {
+            return Some(ClaimFault::Key {
+                compare: test.compare.value.name(),
+                verb: "has no use for",
+                key: size.key(),
+            });
+        }
+        let known = |id: &Spanned<String>| published.statement(&id.value).is_some();
+        if !self.published.iter().all(known) || self.published_size(published).is_some() {
+            return None;
+        }
+        let needed = match size {
+            Size::Difference | Size::Ratio => "two numbers",
+            Size::Kept => "one curve",
+            Size::Value => "a number",
+        };
+        let size = size.name();
+        Some(ClaimFault::Size { size, needed })
     }
 
     /// The size of the effect, by the published numbers.

@@ -2,7 +2,7 @@
 
 use era_stats::Interval;
 
-use super::file::{Compare, Region, Test};
+use super::file::{Claim, Compare, Region, Size, Test};
 use crate::number::fixed;
 
 /// How a test's numbers are written.
@@ -13,6 +13,26 @@ pub(super) struct Words<'a> {
     signed: bool,
     /// The largest number that there can be.
     largest: f64,
+}
+
+/// Decimals of the size of an effect that nothing here tests.
+const DECIMALS: usize = 2;
+
+/// The size of an effect by the published numbers: `ratio 1.43`, `difference +0.69 points`.
+pub(super) fn size_words(claim: &Claim, size: f64) -> String {
+    let kind = claim.size.as_ref().map_or(Size::Value, |kind| kind.value);
+    let has_unit = matches!(kind, Size::Difference | Size::Value);
+    let words = Words {
+        unit: claim.test.as_ref().map_or("", |test| &test.unit),
+        decimals: claim.test.as_ref().map_or(DECIMALS, |test| test.decimals),
+        signed: kind == Size::Difference,
+        largest: f64::INFINITY,
+    };
+    let number = match has_unit {
+        true => words.with_unit(size),
+        false => words.number(size),
+    };
+    format!("{} {number}", kind.name())
 }
 
 impl<'a> Words<'a> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod check;
+mod claims;
 mod common;
 mod figures;
 mod llm;
