@@ -256,7 +256,12 @@ impl Claims {
                 let baselines = test.against.iter().map(Some);
                 let alone = test.against.is_empty().then_some(None);
                 for against in baselines.chain(alone) {
-                    problems.extend(evidence.plan(test, of, against).err());
+                    problems.extend(
+                        evidence
+                            .plan(test, of, against)
+                            .err()
+                            .map(|problem| *problem),
+                    );
                 }
             }
         }
@@ -309,7 +314,7 @@ impl Ledger {
         for claim in &claims.file.claims {
             match row::judged(claim, claims, &evidence) {
                 Ok(row) => rows.push(row),
-                Err(Failure::Problem(problem)) => problems.push(problem),
+                Err(Failure::Problem(problem)) => problems.push(*problem),
                 Err(Failure::Report(error)) => return Err(error.into()),
             }
         }

@@ -41,7 +41,6 @@ fn shares(tasks: usize, runs: usize) -> (f64, f64) {
 
 #[test]
 #[ignore = "it prints a table and takes a minute"]
-#[expect(clippy::print_stdout, reason = "the table is what it is for")]
 fn the_table_of_the_methodology() {
     println!("runs a task, tasks: intervals that hold the truth, that lie above it");
     for runs in [2, 3, 5, 10] {

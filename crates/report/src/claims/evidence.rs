@@ -93,13 +93,13 @@ impl<'a> Evidence<'a> {
         test: &Test,
         of: &Spanned<Side>,
         against: Option<&Spanned<Side>>,
-    ) -> Result<Vec<Planned<'a>>, ClaimProblem> {
+    ) -> Result<Vec<Planned<'a>>, Box<ClaimProblem>> {
         let of_cells = self.by_place(test, of)?;
         let against_cells = against.map(|side| self.by_place(test, side)).transpose()?;
         let known: Vec<&str> = of_cells.keys().map(|(task, _)| *task).collect();
         for task in &test.tasks {
             if !known.contains(&task.value.as_str()) {
-                return Err(unknown("task", task, &distinct(known)));
+                return Err(unknown("task", task, &distinct(known)).into());
             }
         }
         let chosen = |task: &str| {
@@ -132,7 +132,7 @@ impl<'a> Evidence<'a> {
                 of: of.value.label(),
                 against: against.map(|side| side.value.label()).unwrap_or_default(),
             };
-            return Err(ClaimProblem::at(fault, of.referenced));
+            return Err(ClaimProblem::at(fault, of.referenced).into());
         }
         Ok(planned)
     }
@@ -142,7 +142,7 @@ impl<'a> Evidence<'a> {
         &self,
         test: &Test,
         side: &Spanned<Side>,
-    ) -> Result<BTreeMap<(&'a str, u64), &'a Cell>, ClaimProblem> {
+    ) -> Result<BTreeMap<(&'a str, u64), &'a Cell>, Box<ClaimProblem>> {
         let mut places: BTreeMap<(&str, u64), &Cell> = BTreeMap::new();
         for cell in self.cells(test).filter(|cell| side.value.describes(cell)) {
             let twin = places.insert((&cell.task, cell.seed), cell);
@@ -153,11 +153,11 @@ impl<'a> Evidence<'a> {
                 };
                 let problem = ClaimProblem::at(fault, side.referenced);
                 let help = "name the parameters that tell which is meant: `{method: NAME, PARAMETER: VALUE}`";
-                return Err(problem.help(help));
+                return Err(problem.help(help).into());
             }
         }
         match places.is_empty() {
-            true => Err(self.no_cell(test, side)),
+            true => Err(self.no_cell(test, side).into()),
             false => Ok(places),
         }
     }

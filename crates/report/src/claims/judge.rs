@@ -85,13 +85,13 @@ struct Numbers {
 /// What can be wrong while a claim is judged.
 pub(super) enum Failure {
     /// The claim.
-    Problem(ClaimProblem),
+    Problem(Box<ClaimProblem>),
     /// Anything else.
     Report(ReportError),
 }
 
-impl From<ClaimProblem> for Failure {
-    fn from(problem: ClaimProblem) -> Self {
+impl From<Box<ClaimProblem>> for Failure {
+    fn from(problem: Box<ClaimProblem>) -> Self {
         Self::Problem(problem)
     }
 }
@@ -168,7 +168,7 @@ impl Judge<'_> {
             && numbers.is_empty()
             && notes.is_empty()
         {
-            return Err(self.not_recorded(metric, &plan).into());
+            return Err(Box::new(self.not_recorded(metric, &plan)).into());
         }
         let planned = plan.iter().map(|planned| planned.pairs.len()).sum();
         let estimate = match numbers.is_empty() {
@@ -362,21 +362,12 @@ impl Judge<'_> {
             _ => numbers.iter().map(|each| each.cells.len() / 2).sum(),
         };
         let fewest = numbers.iter().map(|each| each.of.len()).min().unwrap_or(0);
-        let outcome = match (estimate, interval) {
-            _ if numbers.is_empty() => Outcome::NoRecords,
-            (Some(_), Some(interval)) if every || runs >= FEWEST => {
-                outcome(interval, region, every)
-            }
-            _ => Outcome::Open,
+        let (outcome, note) = match estimate {
+            _ if numbers.is_empty() => (Outcome::NoRecords, None),
+            Some(Estimate { interval, .. }) => reading(interval, region, every, (runs, fewest)),
+            None => (Outcome::Open, None),
         };
-        if let (Some(_), None) = (estimate, interval) {
-            notes.push(match fewest {
-                1 => "one run alone has no interval".into(),
-                _ => "what is divided by may be zero: no interval".into(),
-            });
-        } else if outcome == Outcome::Open && runs < FEWEST {
-            notes.push(format!("fewer than {FEWEST} runs decide nothing"));
-        }
+        notes.extend(note);
         let smallest = match (outcome, estimate, interval) {
             (Outcome::Open, Some(estimate), Some(interval)) if runs >= FEWEST => {
                 Some(words.smallest(estimate.value, interval, region))
@@ -449,6 +440,24 @@ fn alike(one: &FinishedRun, other: &FinishedRun) -> bool {
         && one.effort.machine == other.effort.machine
         && one.effort.attempts == 1
         && other.effort.attempts == 1
+}
+
+/// What an interval says, of so many runs in all and so many on the task that has fewest, and what has to be said beside it.
+fn reading(
+    interval: Option<Interval>,
+    region: Region,
+    every: bool,
+    (runs, fewest): (usize, usize),
+) -> (Outcome, Option<String>) {
+    let note = match interval {
+        Some(interval) if every || runs >= FEWEST => {
+            return (outcome(interval, region, every), None);
+        }
+        Some(_) => format!("fewer than {FEWEST} runs decide nothing"),
+        None if fewest == 1 => "one run alone has no interval".to_owned(),
+        None => "what is divided by may be zero: no interval".to_owned(),
+    };
+    (Outcome::Open, Some(note))
 }
 
 /// Where an interval lies. A range of all that was seen refutes what is claimed of every one by a single value outside, and its margin is

@@ -390,17 +390,23 @@ fn overheads_are_those_of_pairs_of_one_program() {
     for seed in 0..3 {
         // Twice as long for each further seed: only pairs can be compared.
         let seconds = 10.0 * 2_f64.powi(i32::try_from(seed).unwrap());
-        set("sac", seed, &|json| json["cpu_seconds"] = seconds.into());
+        set("sac", seed, &|json| {
+            json["cpu_seconds"] = seconds.into();
+        });
         set("sac-era", seed, &|json| {
-            json["cpu_seconds"] = (1.02 * seconds).into()
+            json["cpu_seconds"] = (1.02 * seconds).into();
         });
     }
     let higher = || row(&court.judge().unwrap(), "control/higher").clone();
     let found = higher();
     assert_eq!(found.verdict, Verdict::Reproduced, "{found:?}");
     assert_eq!(found.estimate.as_deref(), Some("+2.00 %"));
-    set("sac-era", 0, &|json| json["commit"] = "another".into());
-    set("sac-era", 1, &|json| json["attempts"] = 2.into());
+    set("sac-era", 0, &|json| {
+        json["commit"] = "another".into();
+    });
+    set("sac-era", 1, &|json| {
+        json["attempts"] = 2.into();
+    });
     let found = higher();
     assert_eq!(
         (found.comparisons[0].runs, found.comparisons[0].planned),
