@@ -10,7 +10,7 @@ Exit codes:
     0  everything asked for was done
     1  a bug or an unforeseen fault
     2  wrong arguments
-    3  an experiment file is wrong, or nothing in it matches
+    3  an experiment file or the file of claims is wrong, or nothing in it matches
     4  some cells failed; the others are finished and recorded
     5  device, native part or disk: something outside is missing
     6  generated files are stale (paper --check)
@@ -86,7 +86,7 @@ pub(crate) struct Folders {
     )]
     pub(crate) paper: PathBuf,
 
-    /// Numbers that others published
+    /// Numbers that others published, and the claims that are judged
     #[arg(
         long,
         value_name = "DIR",
@@ -195,6 +195,26 @@ pub(crate) struct Paper {
     /// Write nothing; fail when a generated file differs from what the records say
     #[arg(long, conflicts_with = "pdf")]
     pub(crate) check: bool,
+}
+
+/// Say what the records make of every claim of the paper: reproduced, not, undecided, or not testable here
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Claims {
+    /// Scale of the records
+    #[arg(long, value_name = "SCALE", default_value = "cpu")]
+    pub(crate) scale: String,
+
+    /// Print the ledger as JSON, with the cells behind every verdict
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// What computed tensors: it is part of what a run is
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: String,
+
+    #[command(flatten)]
+    pub(crate) folders: Folders,
 }
 
 /// Train one cell (started by `reproduce`, one process a cell)

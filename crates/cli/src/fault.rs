@@ -8,6 +8,7 @@ use era_harness::spec::SpecError;
 use era_harness::store::StoreError;
 use era_harness::worker::WorkerError;
 use era_report::ReportError;
+use era_report::claims::ClaimsError;
 use miette::Diagnostic;
 
 use crate::exit::Exit;
@@ -18,6 +19,10 @@ use crate::text;
 pub(crate) enum Fault {
     #[error("plan the experiments: {} cannot be used", text::count(.0.len(), "file"))]
     Experiments(#[related] Vec<SpecError>),
+
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Claims(#[from] ClaimsError),
 
     #[error("find an experiment named `{name}`")]
     #[diagnostic(help("{}", listed(.known, .folder)))]
@@ -112,6 +117,7 @@ impl Fault {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Experiments(_)
+            | Self::Claims(_)
             | Self::NoExperiment { .. }
             | Self::NoCell(_)
             | Self::ManyCells { .. } => Exit::Experiment,

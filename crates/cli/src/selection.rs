@@ -11,6 +11,7 @@ use era_harness::{Cell, CellId, Suite};
 use crate::args::Selection;
 use crate::device::Devices;
 use crate::fault::Fault;
+use crate::ledger::Place;
 use crate::registry;
 use crate::skipped::{self, Skipped};
 
@@ -138,6 +139,19 @@ fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Faul
     Ok(experiments)
 }
 
+/// An experiment by its name, with all of its cells; `None` where there is no such file.
+pub(crate) fn named(name: &str, place: Place<'_>, suites: &[Suite]) -> Result<Option<Plan>, Fault> {
+    let file = place.folders.experiments.join(format!("{name}.yaml"));
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let engine = device::engine(place.device)?;
+    let plan = Experiment::load(&file, suites, OUTPUTS)
+        .and_then(|experiment| experiment.plan(place.scale, &[], engine));
+    plan.map(Some)
+        .map_err(|error| Fault::Experiments(vec![error]))
+}
+
 fn no_experiment(name: &str, folder: &Path) -> Fault {
     Fault::NoExperiment {
         name: name.to_owned(),
@@ -212,7 +226,7 @@ fn files<'a>(
 }
 
 /// What `--suite` may name.
-fn known(folder: &Path) -> Vec<String> {
+pub(crate) fn known(folder: &Path) -> Vec<String> {
     let ablations = folder.join(ABLATIONS);
     let files = yaml_files(folder).into_iter().chain(yaml_files(&ablations));
     files

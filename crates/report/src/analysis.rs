@@ -26,7 +26,7 @@ pub(crate) use reliability::{Bin, Reliability, reliability};
 pub(crate) use scores::{MethodScores, Normalised, NormalisedRow, TaskScores};
 
 /// Bootstrap repetitions for tables; era-stats' default, with its level (95 %) and seed.
-const TABLE_REPETITIONS: usize = 50_000;
+pub(crate) const TABLE_REPETITIONS: usize = 50_000;
 /// Repetitions for each point of a curve: there are hundreds, and a band is read by eye.
 const CURVE_REPETITIONS: usize = 5_000;
 /// Confidence level of every interval.

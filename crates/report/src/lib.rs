@@ -11,6 +11,7 @@
 
 mod analysis;
 mod board;
+pub mod claims;
 mod domain;
 mod error;
 mod figure;
@@ -146,6 +147,19 @@ impl Report {
         page.add(&analysis, &ledger, published, &figures);
         self.summaries.push(Summary::new(&analysis));
         self.left_out.extend(analysis.board.left_out);
+        Ok(())
+    }
+
+    /// Adds the files of the ledger of claims.
+    ///
+    /// # Errors
+    /// Its template, in the folder `templates`, is missing or wrong.
+    pub fn add_ledger(
+        &mut self,
+        ledger: &claims::Ledger,
+        templates: &Path,
+    ) -> Result<(), ReportError> {
+        self.files.extend(ledger.files(templates)?);
         Ok(())
     }
 

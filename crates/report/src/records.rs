@@ -79,7 +79,7 @@ impl Records {
 }
 
 /// The run of one cell; or why there is none, and whether that is a fault.
-fn read_run(
+pub(crate) fn read_run(
     store: &Store,
     scale: &str,
     at: usize,

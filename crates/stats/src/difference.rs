@@ -71,7 +71,8 @@ pub fn paired(
     Ok(estimates(values, &intervals))
 }
 
-fn check(left: &Scores, right: &Scores) -> Result<(), PairError> {
+/// Whether run for run they are pairs.
+pub(crate) fn check(left: &Scores, right: &Scores) -> Result<(), PairError> {
     if left.tasks() != right.tasks() {
         return Err(PairError::Tasks {
             left: left.tasks(),

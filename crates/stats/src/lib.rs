@@ -26,6 +26,7 @@ pub mod difference;
 pub mod improvement;
 pub mod pass;
 pub mod profile;
+pub mod ratio;
 pub mod scores;
 
 pub use aggregate::Aggregates;

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod chain;
+mod claims;
 mod engines;
 mod faults;
 mod files;

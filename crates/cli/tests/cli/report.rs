@@ -15,7 +15,7 @@ report: {tables: [control-returns], figures: [control-curves]}
 ";
 
 /// A folder with the templates of this repository.
-fn folder() -> Folder {
+pub(crate) fn folder() -> Folder {
     let folder = Folder::with(REPORTED);
     let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../paper/templates");
     for template in fs::read_dir(templates).unwrap() {

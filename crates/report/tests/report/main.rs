@@ -4,6 +4,7 @@
 
 mod browser;
 mod check;
+mod claims;
 mod common;
 mod figures;
 mod llm;
