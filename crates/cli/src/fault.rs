@@ -8,6 +8,7 @@ use era_harness::spec::SpecError;
 use era_harness::store::StoreError;
 use era_harness::worker::WorkerError;
 use era_report::ReportError;
+use era_report::compare::FrozenError;
 use miette::Diagnostic;
 
 use crate::exit::Exit;
@@ -77,6 +78,20 @@ pub(crate) enum Fault {
     #[error(transparent)]
     Report(#[from] ReportError),
 
+    #[error("{error}")]
+    #[diagnostic(help("{}", error.remedy(scale)))]
+    Frozen { error: FrozenError, scale: String },
+
+    #[error("compare anything: no chosen cell has a score on both sides")]
+    #[diagnostic(help(
+        "`--list` of reproduce shows what is recorded; `compare --freeze` makes a baseline from it"
+    ))]
+    NothingCompared,
+
+    #[error("freeze anything: no chosen cell has a finished record at scale {scale}")]
+    #[diagnostic(help("`cargo xtask reproduce --scale {scale}` makes them"))]
+    NothingToFreeze { scale: String },
+
     #[error("typeset the paper: pdflatex is not installed")]
     #[diagnostic(help("install {install}; everything else is made, {} can be typeset elsewhere", tex.display()))]
     NoLatex { tex: PathBuf, install: &'static str },
@@ -103,7 +118,9 @@ impl Fault {
             Self::Experiments(_)
             | Self::NoExperiment { .. }
             | Self::NoCell(_)
-            | Self::ManyCells { .. } => Exit::Experiment,
+            | Self::ManyCells { .. }
+            | Self::NothingCompared
+            | Self::NothingToFreeze { .. } => Exit::Experiment,
             Self::Device { .. }
             | Self::NativePart { .. }
             | Self::Folder { .. }
@@ -112,7 +129,8 @@ impl Fault {
             | Self::Store(_)
             | Self::NoLatex { .. }
             | Self::Output(_)
-            | Self::Report(ReportError::File { .. })
+            | Self::Frozen { .. }
+            | Self::Report(ReportError::File { .. } | ReportError::Store(_))
             | Self::Worker(WorkerError::Store(_)) => Exit::Environment,
             Self::Report(_)
             | Self::Latex { .. }

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use indicatif::MultiProgress;
 
-use commands::{completions, needs, paper, report, reproduce, train};
+use commands::{compare, completions, needs, paper, report, reproduce, train};
 use exit::Exit;
 use fault::{Failed, Fault};
 
@@ -49,6 +49,7 @@ enum Command {
     Reproduce(args::Reproduce),
     Report(args::Report),
     Paper(args::Paper),
+    Compare(args::Compare),
     /// Print the script that completes this command's arguments in a shell
     Completions {
         /// For which shell
@@ -82,6 +83,7 @@ fn run(command: &Command, bars: &MultiProgress, out: &mut dyn Write) -> Result<E
         Command::Reproduce(args) => reproduce::run(args, bars, out),
         Command::Report(args) => report::run(args, out).map(|()| Exit::Done),
         Command::Paper(args) => paper::run(args, out),
+        Command::Compare(args) => compare::run(args, out),
         Command::Completions { shell } => {
             completions::run(*shell, Cli::command(), out).map(|()| Exit::Done)
         }

@@ -46,13 +46,7 @@ pub(crate) fn publish(
 ) -> Result<(), Fault> {
     let folder = generated(&selection.folders, &selection.scale);
     let changed = report.write(&folder)?;
-    let terminal = console::Term::stdout();
-    let width = if terminal.is_term() {
-        usize::from(terminal.size().1)
-    } else {
-        PIPED
-    };
-    writeln!(out, "{}", report.summary(width).trim_end())?;
+    writeln!(out, "{}", report.summary(width()).trim_end())?;
     writeln!(
         out,
         "\n{} in {}, {} of them new or changed",
@@ -61,4 +55,13 @@ pub(crate) fn publish(
         changed.len()
     )?;
     Ok(())
+}
+
+/// Columns of what is printed.
+pub(crate) fn width() -> usize {
+    let terminal = console::Term::stdout();
+    match terminal.is_term() {
+        true => usize::from(terminal.size().1),
+        false => PIPED,
+    }
 }

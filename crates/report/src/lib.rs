@@ -10,6 +10,7 @@
 
 mod analysis;
 mod board;
+pub mod compare;
 mod domain;
 mod error;
 mod figure;

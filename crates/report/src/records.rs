@@ -14,6 +14,8 @@ pub(crate) struct FinishedRun {
     pub(crate) seed: u64,
     /// Commit of the program that ran it.
     pub(crate) commit: String,
+    /// Model of the processor that ran it.
+    pub(crate) cpu: String,
     /// BLAKE3 of its rows.
     pub(crate) hash: String,
     pub(crate) rows: Vec<Row>,
@@ -101,6 +103,7 @@ fn read_run(
         id: record.cell,
         seed: cell.seed,
         commit: record.commit,
+        cpu: record.machine.cpu,
         hash: record.metrics_hash,
         rows,
     })
