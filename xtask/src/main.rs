@@ -35,6 +35,8 @@ enum Command {
     Reproduce(args::Reproduce),
     Report(args::Report),
     Paper(args::Paper),
+    Compare(args::Compare),
+    Verify(args::Verify),
     /// Fetch a native part, pinned and checked, or a data set
     Setup(setup::Args),
     /// Say what is there, what is missing and the command that brings it
@@ -62,7 +64,9 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
     sh.set_var("CARGO_TARGET_DIR", paths::target());
     match command {
         Command::Reproduce(args) => forward::reproduce(&sh, args),
-        Command::Report(_) | Command::Paper(_) => forward::unchanged(&sh),
+        Command::Report(_) | Command::Paper(_) | Command::Compare(_) | Command::Verify(_) => {
+            forward::unchanged(&sh)
+        }
         Command::Setup(args) => setup::run(&sh, args),
         Command::Doctor => doctor::run(&sh),
         Command::Test => test::run(&sh),

@@ -76,6 +76,14 @@ fn a_path_is_an_experiment() {
 }
 
 #[test]
+fn an_experiment_that_is_named_behind_another_suite_is_taken() {
+    let folder = Folder::with(ONE);
+    let ended = folder.era("reproduce --list --suite control,mock");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.starts_with("mock (smoke)"), "{}", ended.out);
+}
+
+#[test]
 fn completions_name_the_subcommands() {
     let folder = Folder::with(ONE);
     for shell in ["bash", "zsh", "fish"] {

@@ -136,8 +136,8 @@ impl Difference {
             false => (
                 difference::unpaired(&now, &baseline, 1.0, bootstrap),
                 Support {
-                    runs: now.values().len() + baseline.values().len(),
-                    strata: 2 * tasks.len(),
+                    runs: now.values().len().min(baseline.values().len()),
+                    strata: tasks.len(),
                 },
             ),
         };
@@ -162,9 +162,9 @@ impl Difference {
         }
     }
 
-    /// Whether there is an interval, so that something can follow.
+    /// Whether there is enough to make an interval of, so that something can follow.
     pub(crate) fn is_test(&self) -> bool {
-        self.estimate.interval.is_some()
+        self.estimate.interval.is_some() && self.support.suffices()
     }
 
     /// Holds it against a margin, as one of `tests`.

@@ -45,7 +45,7 @@ impl Draft {
             let (change, outcome) = difference.judge(margin, tests);
             (row.change, row.outcome) = (Some(change), outcome);
             if change.low.is_none() {
-                row.reason = Some("a single run shows no spread: two a side are needed".into());
+                row.reason = Some("too few runs to show a spread: three a side are needed".into());
             }
         }
         row
