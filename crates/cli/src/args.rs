@@ -257,6 +257,12 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "CELL")]
     pub(crate) cell: Vec<String>,
 
+    /// How often the run that is killed writes checkpoints (30s, 5m), or Nx: each N-th time that it could write one
+    ///
+    /// A run that ends before the first one is tried again with a checkpoint each time that it can write one.
+    #[arg(long, value_name = "TIME", default_value = "25x", value_parser = checkpoint_every)]
+    pub(crate) checkpoint_every: CheckpointEvery,
+
     /// Keep the temporary folders, and say where they are
     #[arg(long)]
     pub(crate) keep: bool,

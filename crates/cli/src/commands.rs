@@ -8,4 +8,5 @@ pub(crate) mod paper;
 pub(crate) mod report;
 pub(crate) mod reproduce;
 pub(crate) mod train;
+pub(crate) mod verify;
 pub(crate) mod why;

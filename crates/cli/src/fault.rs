@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use era_harness::files::FileError;
+use era_harness::sealed::SealError;
 use era_harness::spec::SpecError;
 use era_harness::store::StoreError;
 use era_harness::worker::WorkerError;
@@ -92,6 +93,16 @@ pub(crate) enum Fault {
     #[diagnostic(help("`cargo xtask reproduce --scale {scale}` makes them"))]
     NothingToFreeze { scale: String },
 
+    #[error("make a folder to verify in: {0}")]
+    #[diagnostic(help("TMPDIR names another place"))]
+    Temporary(io::Error),
+
+    #[error("start a worker: {0}")]
+    NoWorker(io::Error),
+
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+
     #[error("typeset the paper: pdflatex is not installed")]
     #[diagnostic(help("install {install}; everything else is made, {} can be typeset elsewhere", tex.display()))]
     NoLatex { tex: PathBuf, install: &'static str },
@@ -130,6 +141,9 @@ impl Fault {
             | Self::NoLatex { .. }
             | Self::Output(_)
             | Self::Frozen { .. }
+            | Self::Temporary(_)
+            | Self::NoWorker(_)
+            | Self::Sealed(_)
             | Self::Report(ReportError::File { .. } | ReportError::Store(_))
             | Self::Worker(WorkerError::Store(_)) => Exit::Environment,
             Self::Report(_)

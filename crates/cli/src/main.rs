@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use indicatif::MultiProgress;
 
-use commands::{compare, completions, needs, paper, report, reproduce, train};
+use commands::{compare, completions, needs, paper, report, reproduce, train, verify};
 use exit::Exit;
 use fault::{Failed, Fault};
 
@@ -50,6 +50,7 @@ enum Command {
     Report(args::Report),
     Paper(args::Paper),
     Compare(args::Compare),
+    Verify(args::Verify),
     /// Print the script that completes this command's arguments in a shell
     Completions {
         /// For which shell
@@ -84,6 +85,7 @@ fn run(command: &Command, bars: &MultiProgress, out: &mut dyn Write) -> Result<E
         Command::Report(args) => report::run(args, out).map(|()| Exit::Done),
         Command::Paper(args) => paper::run(args, out),
         Command::Compare(args) => compare::run(args, out),
+        Command::Verify(args) => verify::run(args, out),
         Command::Completions { shell } => {
             completions::run(*shell, Cli::command(), out).map(|()| Exit::Done)
         }

@@ -16,7 +16,12 @@ pub(crate) struct Counterpart<'s> {
     pub(crate) configuration: &'s Configuration,
     /// In what the two differ that does not forbid to compare them: revision, engine, data, parameters that only one has.
     pub(crate) notes: Vec<String>,
+    likeness: Likeness,
 }
+
+/// How alike a fitting configuration is: the same parameters, inputs, engine, revision; then how many parameters both have, and the
+/// revision. The most important first.
+type Likeness = (bool, bool, bool, bool, usize, u32);
 
 impl RecordSet {
     /// The configuration of the same task and method whose parameters have the values of `cell`'s. Parameters that only one of
@@ -50,6 +55,7 @@ impl RecordSet {
             [first, ..] => Ok(Counterpart {
                 configuration: first,
                 notes: notes(first, cell),
+                likeness: likeness(first, cell),
             }),
         }
     }
@@ -64,8 +70,38 @@ fn differing<'c>(configuration: &'c Configuration, cell: &Cell) -> Vec<&'c str> 
         .collect()
 }
 
-/// How alike a fitting configuration is, the most important first.
-fn likeness(each: &Configuration, cell: &Cell) -> (bool, bool, bool, bool, usize, u32) {
+/// Leaves each configuration of the baseline to the one of several rows that is most alike: a parameter that is new and has two
+/// values now makes two rows of what was one.
+pub(crate) fn each_once(found: &mut [Result<Counterpart<'_>, String>]) {
+    let claims: Vec<Option<(*const Configuration, Likeness)>> = found
+        .iter()
+        .map(|found| {
+            found
+                .as_ref()
+                .ok()
+                .map(|each| (std::ptr::from_ref(each.configuration), each.likeness))
+        })
+        .collect();
+    for (at, claim) in claims.iter().enumerate() {
+        let Some((configuration, likeness)) = claim else {
+            continue;
+        };
+        let mut others = claims.iter().enumerate().filter(|(other, _)| *other != at);
+        let taken = others.any(|(_, other)| {
+            other
+                .as_ref()
+                .is_some_and(|(its, liked)| its == configuration && liked >= likeness)
+        });
+        if taken {
+            found[at] = Err(
+                "not in the baseline; what comes closest there fits another row as well or better"
+                    .into(),
+            );
+        }
+    }
+}
+
+fn likeness(each: &Configuration, cell: &Cell) -> Likeness {
     let shared = each
         .params
         .keys()

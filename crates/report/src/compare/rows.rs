@@ -6,6 +6,7 @@ use era_harness::{Cell, CellId};
 use era_stats::Bootstrap;
 
 use super::judge::{Difference, Outcome, Sides, iqm};
+use super::pair::{Counterpart, each_once};
 use super::set::{RecordSet, Scored};
 use super::{CompareInputs, Gap, Row};
 use crate::domain::{Domain, Measure};
@@ -29,6 +30,29 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// A row about which nothing is known yet.
+    fn empty(task: Option<&str>, method: &str) -> Self {
+        Self {
+            row: Row {
+                task: task.map(str::to_owned),
+                method: method.to_owned(),
+                outcome: Outcome::NotCompared,
+                reason: None,
+                runs: (0, 0),
+                now: None,
+                then: None,
+                decimals: 0,
+                change: None,
+                notes: Vec::new(),
+                left_out: Vec::new(),
+            },
+            counterpart: None,
+            sides: None,
+            from: 0.0,
+            difference: None,
+        }
+    }
+
     pub(super) fn is_test(&self) -> bool {
         self.difference.as_ref().is_some_and(Difference::is_test)
     }
@@ -93,88 +117,85 @@ pub(super) fn of_tasks(
         .flat_map(|group| group.cells.iter().map(|cell| (*cell).clone()))
         .collect();
     let (today, left_out) = RecordSet::of_cells(inputs.store, inputs.scale, &cells)?;
-    let gaps: BTreeMap<&CellId, &LeftOut> =
-        left_out.iter().map(|left| (&left.cell, left)).collect();
     let score = Domain::of(study).score();
-    let rows = groups
+    let mut found: Vec<Result<Counterpart<'_>, String>> = groups
         .iter()
-        .map(|group| draft(group, &today, &gaps, score, inputs, bootstrap));
-    rows.collect()
-}
-
-fn draft(
-    group: &Group<'_>,
-    today: &RecordSet,
-    gaps: &BTreeMap<&CellId, &LeftOut>,
-    score: &Measure,
-    inputs: &CompareInputs<'_>,
-    bootstrap: &Bootstrap,
-) -> Result<Draft, ReportError> {
-    let baseline = inputs.baseline;
-    let now: Vec<&Scored> = group
-        .cells
-        .iter()
-        .filter_map(|cell| today.of_cell(cell))
+        .map(|group| {
+            inputs
+                .baseline
+                .set
+                .counterpart(group.cells[0], score.metric)
+        })
         .collect();
-    let mut draft = Draft {
-        row: Row {
-            task: Some(group.task.to_owned()),
-            method: group.label.to_owned(),
-            outcome: Outcome::NotCompared,
-            reason: None,
-            runs: (now.len(), 0),
-            now: None,
-            then: None,
-            decimals: 0,
-            change: None,
-            notes: Vec::new(),
-            left_out: Vec::new(),
-        },
-        counterpart: None,
-        sides: None,
-        from: 0.0,
-        difference: None,
-    };
-    let found = match baseline.set.counterpart(group.cells[0], score.metric) {
-        Ok(found) => found,
-        Err(reason) => {
-            draft.row.left_out = there(group, inputs).collect();
-            return Ok(draft.without(reason));
-        }
-    };
-    let configurations = &baseline.set.configurations;
-    draft.counterpart = configurations
-        .iter()
-        .position(|each| std::ptr::eq(each, found.configuration));
-    draft.row.notes = found.notes;
-    let then = &found.configuration.runs;
-    draft.row.runs.1 = then.len();
-    // What the baseline has no run of may be missing now as well.
-    let missing = group
-        .cells
-        .iter()
-        .filter(|cell| then.iter().any(|run| run.seed == cell.seed));
-    let missing = missing.filter_map(|cell| gaps.get(&cell.id()));
-    draft.row.left_out = missing
-        .map(|left| Gap::new(left, true))
-        .chain(there(group, inputs))
-        .collect();
-    if now.is_empty() {
-        let failed = draft.row.left_out.iter().any(|gap| gap.now && gap.fault);
-        let reason = if failed {
-            "no run of it ended well"
-        } else {
-            "not run now"
-        };
-        return Ok(draft.without(reason.into()));
-    }
-    hold(
-        draft,
-        Sides::new(&now, then),
-        &machines(&now, then),
+    each_once(&mut found);
+    let context = Context {
+        inputs,
+        today,
+        gaps: left_out.iter().map(|left| (&left.cell, left)).collect(),
         score,
         bootstrap,
-    )
+    };
+    let rows = groups.iter().zip(found);
+    rows.map(|(group, found)| context.draft(group, found))
+        .collect()
+}
+
+/// What the rows of one study share.
+struct Context<'a> {
+    inputs: &'a CompareInputs<'a>,
+    /// Today's scores.
+    today: RecordSet,
+    /// Today's cells without one.
+    gaps: BTreeMap<&'a CellId, &'a LeftOut>,
+    score: &'a Measure,
+    bootstrap: &'a Bootstrap,
+}
+
+impl Context<'_> {
+    fn draft(
+        &self,
+        group: &Group<'_>,
+        found: Result<Counterpart<'_>, String>,
+    ) -> Result<Draft, ReportError> {
+        let baseline = &self.inputs.baseline;
+        let cells = group.cells.iter();
+        let now: Vec<&Scored> = cells.filter_map(|cell| self.today.of_cell(cell)).collect();
+        let mut draft = Draft::empty(Some(group.task), group.label);
+        draft.row.runs.0 = now.len();
+        draft.row.left_out = there(group, self.inputs).collect();
+        let found = match found {
+            Ok(found) => found,
+            Err(reason) => return Ok(draft.without(reason)),
+        };
+        let mut configurations = baseline.set.configurations.iter();
+        draft.counterpart = configurations.position(|each| std::ptr::eq(each, found.configuration));
+        draft.row.notes = found.notes;
+        let then = &found.configuration.runs;
+        draft.row.runs.1 = then.len();
+        // What the baseline has no run of may be missing now as well.
+        let known = |cell: &&&Cell| then.iter().any(|run| run.seed == cell.seed);
+        let missing = group.cells.iter().filter(known);
+        let missing = missing.filter_map(|cell| self.gaps.get(&cell.id()));
+        let missing = missing.map(|left| Gap::new(left, true));
+        draft.row.left_out.splice(0..0, missing);
+        if now.is_empty() {
+            let failed = draft.row.left_out.iter().any(|gap| gap.now && gap.fault);
+            let reason = if failed {
+                "no run of it ended well"
+            } else {
+                "not run now"
+            };
+            return Ok(draft.without(reason.into()));
+        }
+        let sides = Sides::new(&now, then);
+        hold(
+            draft,
+            sides,
+            &machines(&now, then),
+            self.score,
+            self.bootstrap,
+        )
+    }
 }
 
 /// Fills in what two sides with runs say.
@@ -276,31 +297,14 @@ fn over(method: &str, drafts: &[&Draft], bootstrap: &Bootstrap) -> Result<Draft,
         .collect();
     let identical = relative.iter().all(|sides| sides.identical);
     let sum = |side: fn(&Sides) -> usize| relative.iter().map(side).sum();
-    let row = Row {
-        task: None,
-        method: method.to_owned(),
-        outcome: Outcome::Identical,
-        reason: None,
-        runs: (
-            sum(|sides| sides.now.len()),
-            sum(|sides| sides.baseline.len()),
-        ),
-        now: None,
-        then: None,
-        decimals: 0,
-        change: None,
-        notes: Vec::new(),
-        left_out: Vec::new(),
-    };
-    let difference = match identical {
-        true => None,
-        false => Some(Difference::new(&relative, bootstrap)?),
-    };
-    Ok(Draft {
-        row,
-        counterpart: None,
-        sides: None,
-        from: 0.0,
-        difference,
-    })
+    let mut draft = Draft::empty(None, method);
+    draft.row.runs = (
+        sum(|sides| sides.now.len()),
+        sum(|sides| sides.baseline.len()),
+    );
+    match identical {
+        true => draft.row.outcome = Outcome::Identical,
+        false => draft.difference = Some(Difference::new(&relative, bootstrap)?),
+    }
+    Ok(draft)
 }
