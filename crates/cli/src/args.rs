@@ -79,7 +79,7 @@ pub(crate) struct Folders {
     )]
     pub(crate) paper: PathBuf,
 
-    /// Numbers that others published
+    /// Numbers that others published, and frozen records
     #[arg(
         long,
         value_name = "DIR",

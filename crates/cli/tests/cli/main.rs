@@ -6,6 +6,7 @@
 
 mod arguments;
 mod chain;
+mod compare;
 mod faults;
 mod files;
 mod images;
@@ -15,3 +16,4 @@ mod report;
 mod resume;
 mod support;
 mod together;
+mod verify;

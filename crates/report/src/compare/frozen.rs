@@ -250,3 +250,71 @@ fn line_of_second(text: &str, configuration: &Configuration) -> usize {
     let mut lines = text.lines().enumerate().filter(|(_, line)| *line == first);
     lines.nth(1).map_or(1, |(at, _)| at + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_frozen_reads_back_bit_for_bit() {
+        let values = [-0.0, 1e-310, f64::MAX, -1.0 / 3.0, 0.1 + 0.2];
+        let runs = values.iter().enumerate().map(|(at, value)| Scored {
+            // Beyond what a float holds.
+            seed: u64::MAX - 9 + at as u64,
+            value: *value,
+            metrics_hash: "0a".repeat(32),
+            commit: "unknown".into(),
+            cpu: "a \"processor\" \u{fc}".into(),
+        });
+        let set = RecordSet {
+            configurations: vec![Configuration {
+                suite: "mock".into(),
+                task: "mock/steps".into(),
+                method: "mock-sgd".into(),
+                revision: 1,
+                engine: "flex".into(),
+                metric: "eval/return".into(),
+                params: [
+                    ("rate".to_owned(), json!(3e-4)),
+                    ("hidden".into(), json!([64, 64])),
+                ]
+                .into(),
+                inputs: [("data".to_owned(), "sha256:1".to_owned())].into(),
+                runs: runs.collect(),
+            }],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/smoke.json");
+        assert!(set.freeze(&path, "smoke").unwrap());
+        assert!(!set.freeze(&path, "smoke").unwrap(), "nothing is new");
+        let read = RecordSet::read(&path, "smoke").unwrap();
+        assert_eq!(read, set);
+        let bits = |set: &RecordSet| -> Vec<u64> {
+            set.configurations[0]
+                .runs
+                .iter()
+                .map(|run| run.value.to_bits())
+                .collect()
+        };
+        assert_eq!(bits(&read), bits(&set));
+    }
+
+    #[test]
+    fn nothing_is_frozen_as_an_empty_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("smoke.json");
+        RecordSet::default().freeze(&path, "smoke").unwrap();
+        assert_eq!(
+            RecordSet::read(&path, "smoke").unwrap(),
+            RecordSet::default()
+        );
+        std::fs::write(&path, "").unwrap();
+        let error = RecordSet::read(&path, "smoke").unwrap_err().to_string();
+        assert!(
+            error.ends_with("smoke.json, line 1: EOF while parsing a value"),
+            "{error}"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::{columns, count, notes, share};
+use super::text::{columns, count, margin, notes};
 use super::{Compared, Comparison, Outcome, Row};
 
 const HEAD: &str = "| experiment | task | method | runs | now | baseline | change | interval | shows | verdict |\n\
@@ -23,7 +23,7 @@ impl Comparison {
             "### Records compared, scale `{}`: {title}\n\nAgainst `{}`, margin {}. {}.\n",
             self.scale,
             self.baseline,
-            share(self.margin),
+            margin(self.margin),
             self.verdict()
         );
         let looked_at =

@@ -1,5 +1,6 @@
 //! Which configuration of another set is the one of a cell.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use era_harness::Cell;
@@ -19,9 +20,9 @@ pub(crate) struct Counterpart<'s> {
     likeness: Likeness,
 }
 
-/// How alike a fitting configuration is: the same parameters, inputs, engine, revision; then how many parameters both have, and the
-/// revision. The most important first.
-type Likeness = (bool, bool, bool, bool, usize, u32);
+/// How alike a fitting configuration is: the same parameters, inputs, engine, revision; then the fewest parameters that only one has, and
+/// the newest revision. The most important first.
+type Likeness = (bool, bool, bool, bool, Reverse<usize>, u32);
 
 impl RecordSet {
     /// The configuration of the same task and method whose parameters have the values of `cell`'s. Parameters that only one of
@@ -41,13 +42,16 @@ impl RecordSet {
             .copied()
             .filter(|each| differing(each, cell).is_empty())
             .collect();
-        fitting.sort_by_key(|each| std::cmp::Reverse(likeness(each, cell)));
+        fitting.sort_by_key(|each| Reverse(likeness(each, cell)));
         match fitting.as_slice() {
             [] => Err(nearest(&candidates, cell)),
-            [first, second, ..] if likeness(first, cell) == likeness(second, cell) => Err(format!(
-                "{} configurations of the baseline fit it equally well",
-                fitting.len()
-            )),
+            [first, second, ..] if likeness(first, cell) == likeness(second, cell) => {
+                let alike = |each: &&&Configuration| likeness(each, cell) == likeness(first, cell);
+                let ties = fitting.iter().filter(alike).count();
+                Err(format!(
+                    "{ties} configurations of the baseline fit it equally well"
+                ))
+            }
             [first, ..] if first.metric != metric => Err(format!(
                 "the baseline has its {}, not its {metric}",
                 first.metric
@@ -102,16 +106,16 @@ pub(crate) fn each_once(found: &mut [Result<Counterpart<'_>, String>]) {
 }
 
 fn likeness(each: &Configuration, cell: &Cell) -> Likeness {
-    let shared = each
-        .params
-        .keys()
-        .filter(|name| cell.params.contains_key(*name));
+    let names: BTreeSet<&String> = each.params.keys().chain(cell.params.keys()).collect();
+    let shared =
+        |name: &&&String| each.params.contains_key(**name) && cell.params.contains_key(**name);
+    let unshared = names.len() - names.iter().filter(shared).count();
     (
         each.params == cell.params,
         each.inputs == cell.inputs,
         each.engine == cell.engine,
         each.revision == cell.revision,
-        shared.count(),
+        Reverse(unshared),
         each.revision,
     )
 }
@@ -195,4 +199,162 @@ fn changed(there: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> 
         .into_iter()
         .filter(|name| there.get(*name) != now.get(*name));
     names.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use era_harness::cell::CELL_FORMAT;
+    use serde_json::json;
+
+    use super::super::set::Scored;
+    use super::*;
+
+    fn configuration(revision: u32, params: &[(&str, Value)]) -> Configuration {
+        let params = params
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Configuration {
+            suite: "mock".into(),
+            task: "mock/steps".into(),
+            method: "mock-sgd".into(),
+            revision,
+            engine: "flex".into(),
+            metric: "eval/return".into(),
+            params: params.collect(),
+            inputs: BTreeMap::new(),
+            runs: vec![Scored {
+                seed: 0,
+                value: 1.0,
+                metrics_hash: String::new(),
+                commit: String::new(),
+                cpu: String::new(),
+            }],
+        }
+    }
+
+    fn cell(params: &[(&str, Value)]) -> Cell {
+        let Configuration {
+            suite,
+            task,
+            method,
+            revision,
+            engine,
+            params,
+            inputs,
+            ..
+        } = configuration(1, params);
+        Cell {
+            format: CELL_FORMAT,
+            suite,
+            task,
+            method,
+            revision,
+            seed: 0,
+            engine,
+            params,
+            inputs,
+        }
+    }
+
+    fn set(configurations: &[Configuration]) -> RecordSet {
+        RecordSet {
+            configurations: configurations.to_vec(),
+        }
+    }
+
+    fn found<'s>(set: &'s RecordSet, cell: &Cell) -> Result<Counterpart<'s>, String> {
+        set.counterpart(cell, "eval/return")
+    }
+
+    #[test]
+    fn the_most_alike_of_those_that_fit_is_taken() {
+        let steps = ("steps", json!(10));
+        let set = set(&[
+            configuration(2, &[steps.clone()]),
+            configuration(1, &[steps.clone()]),
+            configuration(1, &[steps.clone(), ("old", json!(1))]),
+        ]);
+        let same = found(&set, &cell(&[steps.clone()])).unwrap();
+        assert!(std::ptr::eq(
+            same.configuration,
+            &raw const set.configurations[1]
+        ));
+        assert!(same.notes.is_empty());
+        // A parameter that is new: the same work, as far as anybody knows.
+        let new = found(&set, &cell(&[steps.clone(), ("new", json!(0.5))])).unwrap();
+        assert_eq!(new.configuration.revision, 1);
+        assert_eq!(
+            new.notes,
+            ["parameters that the baseline does not have: new"]
+        );
+        let old = found(&set, &cell(&[steps, ("old", json!(1))])).unwrap();
+        assert!(old.notes.is_empty());
+    }
+
+    #[test]
+    fn another_revision_or_engine_is_compared_and_said() {
+        let mut other = configuration(3, &[("steps", json!(10))]);
+        other.engine = "libtorch".into();
+        other.inputs.insert("data".into(), "sha256:1".into());
+        let set = set(&[other]);
+        let found = found(&set, &cell(&[("steps", json!(10))])).unwrap();
+        assert_eq!(
+            found.notes,
+            [
+                "revision 3 there, 1 now",
+                "engine libtorch there, flex now",
+                "other inputs: data"
+            ]
+        );
+    }
+
+    #[test]
+    fn another_budget_or_metric_is_not() {
+        let set = set(&[configuration(
+            1,
+            &[("steps", json!(10)), ("noise", json!(0.1))],
+        )]);
+        let reason =
+            found(&set, &cell(&[("steps", json!(20)), ("noise", json!(0.1))])).unwrap_err();
+        assert_eq!(
+            reason,
+            "not in the baseline; the nearest there differs in steps: 10 there, 20 now"
+        );
+        let same = cell(&[("steps", json!(10)), ("noise", json!(0.1))]);
+        let reason = set.counterpart(&same, "eval/top1").unwrap_err();
+        assert_eq!(
+            reason,
+            "the baseline has its eval/return, not its eval/top1"
+        );
+        let nothing = RecordSet::default();
+        assert_eq!(found(&nothing, &same).unwrap_err(), "not in the baseline");
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_not_guessed() {
+        let pair = [json!(1), json!(2)]
+            .map(|value| configuration(1, &[("steps", json!(10)), ("old", value)]));
+        let set = set(&pair);
+        let reason = found(&set, &cell(&[("steps", json!(10))])).unwrap_err();
+        assert_eq!(
+            reason,
+            "2 configurations of the baseline fit it equally well"
+        );
+    }
+
+    #[test]
+    fn a_configuration_goes_to_one_row() {
+        let set = set(&[configuration(1, &[("steps", json!(10))])]);
+        let with = |value: Value| found(&set, &cell(&[("steps", json!(10)), ("new", value)]));
+        let mut rows = [
+            found(&set, &cell(&[("steps", json!(10))])),
+            with(json!(1)),
+            with(json!(2)),
+        ];
+        each_once(&mut rows);
+        assert_eq!(rows.map(|row| row.is_ok()), [true, false, false]);
+        let mut rows = [with(json!(1)), with(json!(2))];
+        each_once(&mut rows);
+        assert_eq!(rows.map(|row| row.is_ok()), [false, false]);
+    }
 }

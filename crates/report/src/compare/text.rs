@@ -78,7 +78,7 @@ impl Comparison {
         format!(
             "change: of the IQM, relative to the baseline's; interval: {level} % ({family}); shows: the smallest true loss that \
              these runs would have shown to be beyond the margin of {} four times in five",
-            share(self.margin)
+            margin(self.margin)
         )
     }
 
@@ -190,6 +190,11 @@ fn signed(share: f64) -> String {
 /// A share as per cent: `12.5 %`.
 pub(super) fn share(share: f64) -> String {
     format!("{} %", number(share))
+}
+
+/// A margin as it was given: `5 %`, `2.5 %`.
+pub(super) fn margin(share: f64) -> String {
+    format!("{} %", (1e6 * share).round() / 1e4)
 }
 
 fn number(share: f64) -> String {
