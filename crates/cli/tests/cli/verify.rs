@@ -102,7 +102,7 @@ fn the_stored_record_is_compared_unless_it_is_another_machines() {
     let (cell, other) = (folder.cell("mock-sgd.s0."), folder.cell("mock-sgd.s1."));
     fs::copy(other.join("metrics.parquet"), cell.join("metrics.parquet")).unwrap();
     change(&cell, |run| {
-        run["metrics_hash"] = run_json(&other)["metrics_hash"].clone()
+        run["metrics_hash"] = run_json(&other)["metrics_hash"].clone();
     });
     let ended = verify(&folder, only);
     assert_eq!(ended.code, Some(7), "{}", ended.out);
@@ -114,7 +114,7 @@ fn the_stored_record_is_compared_unless_it_is_another_machines() {
         ended.out
     );
     change(&cell, |run| {
-        run["machine"]["cpu"] = json!("another processor")
+        run["machine"]["cpu"] = json!("another processor");
     });
     let ended = verify(&folder, only);
     assert_eq!(ended.code, Some(0), "{}", ended.out);

@@ -270,11 +270,11 @@ mod tests {
     fn the_most_alike_of_those_that_fit_is_taken() {
         let steps = ("steps", json!(10));
         let set = set(&[
-            configuration(2, &[steps.clone()]),
-            configuration(1, &[steps.clone()]),
+            configuration(2, std::slice::from_ref(&steps)),
+            configuration(1, std::slice::from_ref(&steps)),
             configuration(1, &[steps.clone(), ("old", json!(1))]),
         ]);
-        let same = found(&set, &cell(&[steps.clone()])).unwrap();
+        let same = found(&set, &cell(std::slice::from_ref(&steps))).unwrap();
         assert!(std::ptr::eq(
             same.configuration,
             &raw const set.configurations[1]

@@ -33,14 +33,13 @@ impl Comparison {
             );
             push_wrapped(&mut text, &title, 0, width);
             push_table(&mut text, &table(experiment), width);
-            for (number, note) in notes(experiment).iter().enumerate() {
-                match number {
-                    NAMED => {
-                        push_wrapped(&mut text, "and more of the like; --json has all", 2, width)
-                    }
-                    0..NAMED => push_wrapped(&mut text, note, 2, width),
-                    _ => {}
-                }
+            let notes = notes(experiment);
+            for note in notes.iter().take(NAMED) {
+                push_wrapped(&mut text, note, 2, width);
+            }
+            if let Some(more @ 1..) = notes.len().checked_sub(NAMED) {
+                let line = format!("and {more} more, which --json has");
+                push_wrapped(&mut text, &line, 2, width);
             }
             text.push('\n');
         }

@@ -161,7 +161,7 @@ impl<'a> Trial<'a> {
             match streams.messages.recv_timeout(LOOK) {
                 Ok(Message::Started { resumed_at: step }) => resumed_at = step,
                 Ok(Message::Progress(progress)) => {
-                    done = progress.step as f64 / progress.of.max(1) as f64
+                    done = progress.step as f64 / progress.of.max(1) as f64;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
