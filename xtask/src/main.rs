@@ -36,6 +36,8 @@ enum Command {
     Report(args::Report),
     Paper(args::Paper),
     Claims(args::Claims),
+    Compare(args::Compare),
+    Verify(args::Verify),
     /// Fetch a native part, pinned and checked, or a data set
     Setup(setup::Args),
     /// Say what is there, what is missing and the command that brings it
@@ -63,7 +65,11 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
     sh.set_var("CARGO_TARGET_DIR", paths::target());
     match command {
         Command::Reproduce(args) => forward::reproduce(&sh, args),
-        Command::Report(_) | Command::Paper(_) | Command::Claims(_) => forward::unchanged(&sh),
+        Command::Report(_)
+        | Command::Paper(_)
+        | Command::Claims(_)
+        | Command::Compare(_)
+        | Command::Verify(_) => forward::unchanged(&sh),
         Command::Setup(args) => setup::run(&sh, args),
         Command::Doctor => doctor::run(&sh),
         Command::Test(args) => test::run(&sh, args),

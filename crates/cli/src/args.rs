@@ -12,8 +12,9 @@ Exit codes:
     2  wrong arguments
     3  an experiment file or the file of claims is wrong, or nothing in it matches
     4  some cells failed; the others are finished and recorded
-    5  device, native part or disk: something outside is missing
+    5  device, native part, baseline or disk: something outside is missing or damaged
     6  generated files are stale (paper --check)
+    7  a row is worse than its baseline (compare), or runs that must be equal are not (verify)
   130  interrupted; the same command resumes";
 
 /// Which cells are meant.
@@ -86,7 +87,7 @@ pub(crate) struct Folders {
     )]
     pub(crate) paper: PathBuf,
 
-    /// Numbers that others published, and the claims that are judged
+    /// Numbers that others published, the claims that are judged, and frozen records
     #[arg(
         long,
         value_name = "DIR",
@@ -210,11 +211,94 @@ pub(crate) struct Claims {
     pub(crate) json: bool,
 
     /// What computed tensors: it is part of what a run is
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub(crate) device: String,
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        value_delimiter = ',',
+        default_value = "auto"
+    )]
+    pub(crate) device: Vec<String>,
 
     #[command(flatten)]
     pub(crate) folders: Folders,
+}
+
+/// What `compare --help` ends with.
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  cargo xtask compare --scale cpu                      against baselines/recorded/cpu.json
+  cargo xtask compare --suite vision --margin 1%       a loss of more than 1 % counts
+  cargo xtask compare --scale cpu --against /yesterday/artifacts
+  cargo xtask compare --scale cpu --markdown > comment.md
+  cargo xtask compare --scale cpu --freeze             makes the baseline from the records";
+
+/// Say whether a method is worse than it was: records against frozen ones, or against another folder of records
+///
+/// One row a task and method: better, no worse than the margin, worse, undecided (with the loss that these seeds could have
+/// shown), or identical bit for bit. Runs are paired by seed where both sides have the seeds. Trains nothing.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = format!("{COMPARE_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// What to compare with: a file of frozen records, or another folder of run records [default: recorded/SCALE.json in the
+    /// folder of baselines]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) against: Option<PathBuf>,
+
+    /// Loss that is accepted, as a share of the baseline's score
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = percentage)]
+    pub(crate) margin: f64,
+
+    /// End with 7 too when a row is undecided
+    #[arg(long)]
+    pub(crate) fail_on_undecided: bool,
+
+    /// Print a comment for a pull request, as GitHub's Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write the chosen records' scores to the file of frozen records; those of other configurations in it stay
+    #[arg(long, conflicts_with_all = ["markdown", "json", "fail_on_undecided"])]
+    pub(crate) freeze: bool,
+}
+
+/// What `verify --help` ends with.
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  cargo xtask verify                                   the cheapest cell of every experiment
+  cargo xtask verify --suite llm --only method=grpo-era
+  cargo xtask verify --suite control-ppo --scale cpu --cell half-cheetah.ppo.s0
+  cargo xtask verify --suite vision --keep             leaves the records of all runs";
+
+/// Say whether runs repeat: a cell trained twice from nothing, and once killed in the middle and resumed, equal bit for bit
+///
+/// Runs in temporary folders and touches no record. The record of the same cell in the artifacts folder is compared too; where
+/// it was made on another type of machine, that it differs is said and is no fault.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = format!("{VERIFY_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// The cell, by its name or a part that no other chosen cell has (repeatable) [default: the cheapest of each experiment]
+    #[arg(long, value_name = "CELL")]
+    pub(crate) cell: Vec<String>,
+
+    /// How often the run that is killed writes checkpoints (30s, 5m), or Nx: each N-th time that it could write one
+    ///
+    /// A run that ends before the first one is tried again with a checkpoint each time that it can write one.
+    #[arg(long, value_name = "TIME", default_value = "25x", value_parser = checkpoint_every)]
+    pub(crate) checkpoint_every: CheckpointEvery,
+
+    /// Keep the temporary folders, and say where they are
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 /// Train one cell (started by `reproduce`, one process a cell)
@@ -253,6 +337,15 @@ fn key_value(text: &str) -> Result<String, String> {
             Ok(text.to_owned())
         }
         _ => Err("must be KEY=VALUE, for example task=mini/reacher or method=sac,sac-era".into()),
+    }
+}
+
+/// `5%` as 0.05: from 0 % to below 100 %.
+fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').map(str::trim);
+    match number.map(str::parse::<f64>) {
+        Some(Ok(number)) if (0.0..100.0).contains(&number) => Ok(number / 100.0),
+        _ => Err("must be a percentage from 0% to below 100%, such as 5% or 2.5%".into()),
     }
 }
 
@@ -335,6 +428,16 @@ mod tests {
         assert_eq!(checkpoint_every("10x"), Ok(CheckpointEvery::Asked(10)));
         assert!(checkpoint_every("0x").is_err());
         assert!(checkpoint_every("x").is_err());
+    }
+
+    #[test]
+    fn margins_are_percentages() {
+        for (text, share) in [("5%", 0.05), ("2.5 %", 0.025), ("0%", 0.0)] {
+            assert_eq!(percentage(text), Ok(share), "{text}");
+        }
+        for text in ["5", "0.05", "-1%", "100%", "%", "nan%", "five%", ""] {
+            assert!(percentage(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::selection::{self, Chosen};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     pub(crate) scale: &'a str,
-    pub(crate) device: &'a str,
+    pub(crate) device: &'a [String],
     pub(crate) folders: &'a Folders,
 }
 

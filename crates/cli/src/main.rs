@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use indicatif::MultiProgress;
 
-use commands::{claims, completions, needs, paper, report, reproduce, train};
+use commands::{claims, compare, completions, needs, paper, report, reproduce, train, verify};
 use exit::Exit;
 use fault::{Failed, Fault};
 
@@ -51,6 +51,8 @@ enum Command {
     Report(args::Report),
     Paper(args::Paper),
     Claims(args::Claims),
+    Compare(args::Compare),
+    Verify(args::Verify),
     /// Print the script that completes this command's arguments in a shell
     Completions {
         /// For which shell
@@ -85,6 +87,8 @@ fn run(command: &Command, bars: &MultiProgress, out: &mut dyn Write) -> Result<E
         Command::Report(args) => report::run(args, out).map(|()| Exit::Done),
         Command::Paper(args) => paper::run(args, out),
         Command::Claims(args) => claims::run(args, out).map(|()| Exit::Done),
+        Command::Compare(args) => compare::run(args, out),
+        Command::Verify(args) => verify::run(args, out),
         Command::Completions { shell } => {
             completions::run(*shell, Cli::command(), out).map(|()| Exit::Done)
         }

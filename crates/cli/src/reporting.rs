@@ -30,18 +30,21 @@ pub(crate) fn build(
     let whole = chosen.whole.iter().filter(|plan| !plan.cells.is_empty());
     let studies: Vec<Study> = whole.map(Study::from).collect();
     let templates = selection.folders.paper.join("templates");
-    let mut report = era_report::build(&ReportInputs {
+    let ledger = match ledger::concerned(selection, chosen)? {
+        Some(claims) => {
+            let suites = registry::suites();
+            Some(ledger::judge(&claims, selection.into(), &suites, store)?)
+        }
+        None => None,
+    };
+    Ok(era_report::build(&ReportInputs {
         scale: &selection.scale,
         store,
         studies: &studies,
         templates: &templates,
         published: &selection.folders.baselines.join("published.yaml"),
-    })?;
-    if let Some(claims) = ledger::concerned(selection, chosen)? {
-        let ledger = ledger::judge(&claims, selection.into(), &registry::suites(), store)?;
-        report.add_ledger(&ledger, &templates)?;
-    }
-    Ok(report)
+        claims: ledger.as_ref(),
+    })?)
 }
 
 /// Columns of what is printed.

@@ -125,7 +125,9 @@ fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Faul
     let (mut experiments, mut wrong) = (Vec::new(), Vec::new());
     for (file, wanted) in files(&selection.suite, folder, suites)? {
         match Experiment::load(&file, suites, OUTPUTS) {
-            Ok(experiment) if wanted.takes(&experiment) => experiments.push(experiment),
+            Ok(experiment) if wanted.iter().any(|wanted| wanted.takes(&experiment)) => {
+                experiments.push(experiment);
+            }
             Ok(_) => {}
             Err(error) => wrong.push(error),
         }
@@ -145,7 +147,8 @@ pub(crate) fn named(name: &str, place: Place<'_>, suites: &[Suite]) -> Result<Op
     if !file.is_file() {
         return Ok(None);
     }
-    let engine = device::engine(place.device)?;
+    let devices = Devices::named(place.device)?;
+    let engine = devices.engine.as_str();
     let plan = Experiment::load(&file, suites, OUTPUTS)
         .and_then(|experiment| experiment.plan(place.scale, &[], engine));
     plan.map(Some)
@@ -181,18 +184,16 @@ impl Wanted<'_> {
     }
 }
 
+/// A file, and the names that may mean it: `--suite llm,control-ppo` reads `control-ppo.yaml` for the first as well.
+type File<'a> = (PathBuf, Vec<Wanted<'a>>);
+
 /// The files that `--suite` means, each once: an experiment, an ablation with or without its folder, or all experiments of
 /// a suite and the one of its name.
-fn files<'a>(
-    names: &'a [String],
-    folder: &Path,
-    suites: &[Suite],
-) -> Result<Vec<(PathBuf, Wanted<'a>)>, Fault> {
-    let mut files: Vec<(PathBuf, Wanted<'a>)> = Vec::new();
-    let mut add = |file: PathBuf, wanted| {
-        if !files.iter().any(|(other, _)| *other == file) {
-            files.push((file, wanted));
-        }
+fn files<'a>(names: &'a [String], folder: &Path, suites: &[Suite]) -> Result<Vec<File<'a>>, Fault> {
+    let mut files: Vec<File<'a>> = Vec::new();
+    let mut add = |file: PathBuf, wanted| match files.iter_mut().find(|(other, _)| *other == file) {
+        Some((_, all)) => all.push(wanted),
+        None => files.push((file, vec![wanted])),
     };
     for name in names {
         let file = folder.join(format!("{name}.yaml"));

@@ -115,7 +115,7 @@ fn update(c: &mut Criterion) {
                 compensation,
                 ..Default::default()
             };
-            let mut agent = era(params, HALF_CHEETAH, Streams::new(0));
+            let mut agent = era(params, HALF_CHEETAH, Streams::new(0), &Device::flex());
             let batch = batch();
             group.bench_function(format!("compensation/{name}/{compensation:?}"), |b| {
                 b.iter(|| agent.update(&batch, false));

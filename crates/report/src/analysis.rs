@@ -142,7 +142,7 @@ impl<'a> Analysis<'a> {
 }
 
 /// The bootstrap of tables.
-fn table_bootstrap() -> Result<Bootstrap, ReportError> {
+pub(crate) fn table_bootstrap() -> Result<Bootstrap, ReportError> {
     Bootstrap::new(TABLE_REPETITIONS, LEVEL, SEED).map_err(ReportError::statistics)
 }
 
@@ -152,7 +152,7 @@ fn curve_bootstrap() -> Result<Bootstrap, ReportError> {
 }
 
 /// IQM of some runs of one task; `None` without a run.
-fn iqm(values: &[f64], bootstrap: &Bootstrap) -> Result<Option<Estimate>, ReportError> {
+pub(crate) fn iqm(values: &[f64], bootstrap: &Bootstrap) -> Result<Option<Estimate>, ReportError> {
     if values.is_empty() {
         return Ok(None);
     }

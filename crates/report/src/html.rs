@@ -104,10 +104,6 @@ impl Page {
     }
 
     /// Fills the section of claims. Without a row there is no such section.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "there is no ledger of claims yet")
-    )]
     pub(crate) fn claim(&mut self, rows: Vec<claims::Row>) {
         self.claims = rows;
     }

@@ -12,6 +12,7 @@
 mod analysis;
 mod board;
 pub mod claims;
+pub mod compare;
 mod domain;
 mod error;
 mod figure;
@@ -63,6 +64,8 @@ pub struct ReportInputs<'a> {
     pub templates: &'a Path,
     /// Numbers that others published: `baselines/published.yaml`. Read where a study has a table that shows them.
     pub published: &'a Path,
+    /// The claims of the paper with their verdicts, where the report has them.
+    pub claims: Option<&'a claims::Ledger>,
 }
 
 /// A report, in memory.
@@ -98,6 +101,10 @@ pub fn build(inputs: &ReportInputs<'_>) -> Result<Report, ReportError> {
         let records = Records::read(inputs.store, inputs.scale, &study.cells);
         let published = published(inputs, study)?;
         report.add(inputs, study, records, &published, &templates, &mut page)?;
+    }
+    if let Some(ledger) = inputs.claims {
+        report.files.extend(ledger.files(inputs.templates)?);
+        page.claim(ledger.rows.iter().map(html::claims::Row::from).collect());
     }
     report.page = page.render()?;
     Ok(report)
@@ -147,19 +154,6 @@ impl Report {
         page.add(&analysis, &ledger, published, &figures);
         self.summaries.push(Summary::new(&analysis));
         self.left_out.extend(analysis.board.left_out);
-        Ok(())
-    }
-
-    /// Adds the files of the ledger of claims.
-    ///
-    /// # Errors
-    /// Its template, in the folder `templates`, is missing or wrong.
-    pub fn add_ledger(
-        &mut self,
-        ledger: &claims::Ledger,
-        templates: &Path,
-    ) -> Result<(), ReportError> {
-        self.files.extend(ledger.files(templates)?);
         Ok(())
     }
 

@@ -156,7 +156,7 @@ fn file_names(folder: &Path) -> Result<Vec<String>, ReportError> {
 }
 
 /// Writes under a temporary name, syncs, renames.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(ReportError::file("create", folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();

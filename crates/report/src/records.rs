@@ -14,6 +14,8 @@ pub(crate) struct FinishedRun {
     pub(crate) seed: u64,
     /// Commit of the program that ran it.
     pub(crate) commit: String,
+    /// Model of the processor that ran it.
+    pub(crate) cpu: String,
     /// BLAKE3 of its rows.
     pub(crate) hash: String,
     pub(crate) rows: Vec<Row>,
@@ -103,6 +105,7 @@ pub(crate) fn read_run(
         id: record.cell.clone(),
         seed: cell.seed,
         commit: record.commit.clone(),
+        cpu: record.machine.cpu.clone(),
         hash: record.metrics_hash.clone(),
         rows,
         record,

@@ -117,6 +117,33 @@ proptest! {
             }
         }
     }
+
+    /// Against a side without spread a difference stays where the other side's scores are; against itself it has zero in it.
+    #[test]
+    fn an_unpaired_difference_stays_in_reach(tasks in ragged(2), quarters in -8_i32..8) {
+        let level = f64::from(quarters) / 4.0;
+        let flat: Vec<Vec<f64>> = tasks.iter().map(|_| vec![level; 3]).collect();
+        let (scores, flat) = (scores(&tasks), scores(&flat));
+        let difference = difference::unpaired(&scores, &flat, 1.0, &quick()).unwrap().iqm;
+        let value = aggregate::values(&scores, 1.0).iqm;
+        prop_assert!((difference.value - (value - level)).abs() < 1e-12);
+        let interval = difference.interval.unwrap();
+        prop_assert!(interval.low >= value_range(&tasks).0 - level - 1e-12);
+        prop_assert!(interval.high <= value_range(&tasks).1 - level + 1e-12);
+        let itself = difference::unpaired(&scores, &scores, 1.0, &quick()).unwrap().iqm;
+        prop_assert_eq!(itself.value, 0.0);
+        let itself = itself.interval.unwrap();
+        prop_assert!(itself.low <= 0.0 && itself.high >= 0.0, "{:?}", itself);
+    }
+}
+
+/// The smallest and the largest score.
+fn value_range(tasks: &[Vec<f64>]) -> (f64, f64) {
+    let all = || tasks.iter().flatten().copied();
+    (
+        all().fold(f64::INFINITY, f64::min),
+        all().fold(f64::NEG_INFINITY, f64::max),
+    )
 }
 
 proptest! {

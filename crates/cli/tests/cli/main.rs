@@ -7,6 +7,7 @@
 mod arguments;
 mod chain;
 mod claims;
+mod compare;
 mod engines;
 mod faults;
 mod files;
@@ -17,3 +18,4 @@ mod report;
 mod resume;
 mod support;
 mod together;
+mod verify;

@@ -30,6 +30,22 @@ pub(crate) struct Row {
     pub(crate) note: Option<String>,
 }
 
+impl From<&crate::claims::Row> for Row {
+    fn from(row: &crate::claims::Row) -> Self {
+        Self {
+            id: row.id.clone(),
+            statement: row.statement.clone(),
+            source: format!("{}; {}", row.sources.join(", "), row.r#where),
+            verdict: row.verdict.words().to_owned(),
+            estimate: row.estimate.clone(),
+            interval: row.interval.clone().map(|[low, high]| (low, high)),
+            margin: row.margin.clone(),
+            cells: row.cells.clone(),
+            note: Some(row.note.clone()).filter(|note| !note.is_empty()),
+        }
+    }
+}
+
 /// A row as the template has it.
 #[derive(Serialize)]
 pub(super) struct Line {

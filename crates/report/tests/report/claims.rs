@@ -444,11 +444,8 @@ fn whatever_changes_the_ledger_makes_its_files_stale() {
     let templates = court.bench.paper.join("templates");
     let folder = court.bench.paper.join("generated/cpu");
     let report = || {
-        let mut report = court.bench.build();
-        report
-            .add_ledger(&court.judge().unwrap(), &templates)
-            .unwrap();
-        report
+        let ledger = court.judge().unwrap();
+        court.bench.build_with(Some(&ledger)).unwrap()
     };
     let stale = || -> Vec<String> {
         let stale = report().check(&folder).unwrap();
