@@ -34,7 +34,7 @@ mod simd;
 pub mod transformer;
 
 pub use adam::{Adam, AdamConfig, AdamStep, ScalarAdam};
-pub use device::{ENGINES, NoDevice, device, devices};
+pub use device::{BENCH_ENGINE, ENGINES, NoDevice, bench_device, device, devices};
 pub use init::{orthogonal, standard_normal, standard_uniform};
 pub use kernels::Activation;
 pub use layer::{Dense, Norm};

@@ -185,7 +185,7 @@ fn others() -> Vec<(&'static str, Device)> {
         .map(|name| (*name, era_nn::device(name, 0).expect("it was counted")))
         .collect();
     if others.is_empty() {
-        println!("skipped: this build has no second engine with a device here");
+        eprintln!("skipped: this build has no second engine with a device here");
     }
     others
 }

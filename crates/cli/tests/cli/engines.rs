@@ -66,7 +66,7 @@ scales: {smoke: {}}
     let engines = engines(&folder);
     assert!(engines.contains(&"flex"));
     if engines.len() == 1 {
-        println!("skipped on other engines than flex: this build and machine have none");
+        eprintln!("skipped on other engines than flex: this build and machine have none");
     }
     for (suite, yaml) in [("control", CONTROL), ("vision", VISION), ("llm", &llm())] {
         folder.write(&format!("experiments/{suite}.yaml"), yaml);
@@ -104,7 +104,7 @@ fn engines_without_bfloat16_refuse_it_and_others_train_in_it() {
     assert!(said.contains("flex has 32-bit floats only"), "{said}");
     let other = folder.era("reproduce --suite experiments/mock.yaml --device libtorch");
     match other.code {
-        Some(5) => println!("skipped on libtorch: this build has none"),
+        Some(5) => eprintln!("skipped on libtorch: this build has none"),
         code => assert_eq!(code, Some(0), "{}", other.err),
     }
 }
