@@ -1,10 +1,12 @@
-//! `cargo xtask bench`: the criterion benchmarks, and other libraries beside our own.
+//! `cargo xtask bench`: the criterion benchmarks, other libraries beside our own, and engines beside one another.
 
 mod comparisons;
+mod engines;
 mod peers;
 mod python;
 mod table;
 
+use std::fs;
 use std::process::ExitCode;
 
 use xshell::{Shell, cmd};
@@ -22,6 +24,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["bench", "criterion"])]
     peers: bool,
 
+    /// Compare engines, one after the other: what each does a second, and what ERA costs on it
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = engines::NAMES, conflicts_with_all = ["bench", "peers", "criterion"])]
+    engines: Vec<String>,
+
     /// What criterion gets, for example a part of a benchmark's name
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     criterion: Vec<String>,
@@ -31,12 +37,16 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<ExitCode, Failure> {
     let Args {
         bench,
         peers,
+        engines,
         criterion,
     } = args;
     if *peers {
         return peers::run(sh);
     }
-    let features = era::features(sh, "era-cli");
+    if !engines.is_empty() {
+        return engines::run(sh, engines);
+    }
+    let features = era::features(sh, &[]);
     // The whole workspace even for one file: chosen packages would resolve other features, and compile burn again.
     cmd!(
         sh,
@@ -46,4 +56,10 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<ExitCode, Failure> {
     .run()
     .map_err(|_| Failure::new("failed to run the benchmarks; cargo says why above"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The machine's load over the last minute, where the system says it.
+fn load() -> Option<String> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next().map(str::to_owned)
 }

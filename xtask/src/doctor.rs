@@ -79,7 +79,7 @@ pub(crate) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
         ("Toolchain", tools::toolchain(sh)),
         ("Native parts", tools::native(sh)),
         ("Data", tools::data(&setup::data_sets(), setup::smollm2())),
-        ("Devices", machine::devices()),
+        ("Devices", machine::devices(sh, setup::libtorch())),
         ("Machine", machine::resources(sh)),
     ];
     std::io::stdout()

@@ -11,27 +11,92 @@ use crate::args::Selection;
 use crate::failure::Failure;
 use crate::{paths, setup};
 
-/// The cargo arguments that switch on the native parts that are set up, for a build that names `package`. Also tells
-/// the builds that `sh` starts where those parts are.
-pub(crate) fn features(sh: &Shell, package: &str) -> Vec<String> {
-    let Some(library) = setup::mujoco() else {
-        return Vec::new();
-    };
-    sh.set_var("MUJOCO_DYNAMIC_LINK_DIR", library);
-    vec!["--features".to_owned(), format!("{package}/mujoco")]
+/// An engine that a build has beside Flex. Each is a feature of `era-cli` of the same name, and makes a program of its own: whoever needs
+/// none waits for none, and loads none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Engine {
+    /// LibTorch, on the processor and on NVIDIA's cards
+    Libtorch,
+    /// Vulkan
+    Wgpu,
+    /// NVIDIA's cards
+    Cuda,
 }
 
-/// Builds `era` with every native part that is set up; returns its path.
-pub(crate) fn build(sh: &Shell) -> Result<PathBuf, Failure> {
-    build_with(sh, &[])
-}
-
-/// The same with these engines, or devices of them.
-pub(crate) fn build_with(sh: &Shell, engines: &[String]) -> Result<PathBuf, Failure> {
-    let mut features = features(sh, "era-cli");
-    for feature in engine_features(engines) {
-        features.extend(["--features".to_owned(), format!("era-cli/{feature}")]);
+impl Engine {
+    fn feature(self) -> &'static str {
+        match self {
+            Self::Libtorch => "libtorch",
+            Self::Wgpu => "wgpu",
+            Self::Cuda => "cuda",
+        }
     }
+
+    /// The features of `era` and `era-nn` that have code of this engine.
+    pub(crate) fn lint_features(self) -> Vec<String> {
+        let nn = format!("era-nn/{}", self.feature());
+        let features = match self {
+            Self::Libtorch => vec![nn, "era/burn".to_owned(), "era/tch".to_owned()],
+            Self::Wgpu | Self::Cuda => vec![nn],
+        };
+        vec!["--features".to_owned(), features.join(",")]
+    }
+
+    /// The engines that the values of `--device` need; `auto` takes the best of what is built in, so it needs none.
+    pub(crate) fn of_devices(devices: &[String]) -> Vec<Self> {
+        let mut engines: Vec<Self> = devices
+            .iter()
+            .filter_map(|device| match device.split(':').next()? {
+                "libtorch" | "libtorch-cuda" => Some(Self::Libtorch),
+                "wgpu" => Some(Self::Wgpu),
+                "cuda" => Some(Self::Cuda),
+                _ => None,
+            })
+            .collect();
+        engines.sort();
+        engines.dedup();
+        engines
+    }
+
+    /// Brings what a build with it needs.
+    pub(crate) fn set_up(self, sh: &Shell) -> Result<(), Failure> {
+        match self {
+            Self::Libtorch if setup::libtorch().is_none() => {
+                eprintln!(
+                    "this device needs libtorch: setting it up, as `cargo xtask setup libtorch` does"
+                );
+                setup::part(sh, "libtorch")
+            }
+            Self::Libtorch | Self::Wgpu | Self::Cuda => Ok(()),
+        }
+    }
+}
+
+/// The cargo arguments that switch on MuJoCo where it is set up, and `engines`, for a build that names `era-cli`. Also tells the builds that
+/// `sh` starts where those parts are.
+pub(crate) fn features(sh: &Shell, engines: &[Engine]) -> Vec<String> {
+    let mut features = Vec::new();
+    if let Some(library) = setup::mujoco() {
+        sh.set_var("MUJOCO_DYNAMIC_LINK_DIR", library);
+        features.push("era-cli/mujoco".to_owned());
+    }
+    if let (true, Some(folder)) = (engines.contains(&Engine::Libtorch), setup::libtorch()) {
+        sh.set_var("LIBTORCH", folder);
+    }
+    features.extend(
+        engines
+            .iter()
+            .map(|engine| format!("era-cli/{}", engine.feature())),
+    );
+    match features.as_slice() {
+        [] => Vec::new(),
+        features => vec!["--features".to_owned(), features.join(",")],
+    }
+}
+
+/// Builds `era` with MuJoCo where it is set up, and with `engines`; returns its path.
+pub(crate) fn build(sh: &Shell, engines: &[Engine]) -> Result<PathBuf, Failure> {
+    let features = features(sh, engines);
     cmd!(sh, "cargo build --release --package era-cli {features...}")
         .quiet()
         .run()
@@ -39,26 +104,21 @@ pub(crate) fn build_with(sh: &Shell, engines: &[String]) -> Result<PathBuf, Fail
             Failure::new("failed to build `era`; the compiler says why above")
                 .remedy("cargo xtask doctor")
         })?;
-    Ok(paths::target()
-        .join("release")
-        .join(format!("era{EXE_SUFFIX}")))
-}
-
-/// The features of engines that are no part of every build, each once. An engine that is unknown has none: `era` says so.
-fn engine_features(engines: &[String]) -> Vec<&'static str> {
-    let features = engines.iter().filter_map(|device| {
-        let (engine, _) = device.split_once(':').unwrap_or((device, ""));
-        match engine {
-            "libtorch" | "libtorch-cuda" => Some("libtorch"),
-            "wgpu" => Some("wgpu"),
-            "cuda" => Some("cuda"),
-            _ => None,
-        }
-    });
-    let mut features: Vec<_> = features.collect();
-    features.sort_unstable();
-    features.dedup();
-    features
+    let folder = paths::target().join("release");
+    let built = folder.join(format!("era{EXE_SUFFIX}"));
+    if engines.is_empty() {
+        return Ok(built);
+    }
+    // Under a name of its own, since the next build of another kind takes this one's place, whoever may be running it.
+    let names: Vec<&str> = engines.iter().map(|engine| engine.feature()).collect();
+    let own = folder.join(format!("era-{}{EXE_SUFFIX}", names.join("-")));
+    let _ = std::fs::remove_file(&own);
+    std::fs::hard_link(&built, &own)
+        .or_else(|_| std::fs::copy(&built, &own).map(drop))
+        .map_err(|error| {
+            Failure::new(format!("failed to write {}: {error}", paths::shown(&own)))
+        })?;
+    Ok(own)
 }
 
 /// The native parts that the cells of `selection` need and the binary lacks, as `cargo xtask setup` names them. The
@@ -160,23 +220,28 @@ mod tests {
     }
 
     #[test]
-    fn engines_are_features() {
-        let of = |names: &[&str]| {
-            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            engine_features(&names)
+    fn a_device_names_the_engine_that_is_built_in() {
+        let engines = |devices: &[&str]| {
+            Engine::of_devices(
+                &devices
+                    .iter()
+                    .map(|&name| name.to_owned())
+                    .collect::<Vec<_>>(),
+            )
         };
-        assert_eq!(of(&["flex", "abacus"]), [""; 0]);
+        assert_eq!(engines(&["auto", "flex"]), []);
         assert_eq!(
-            of(&["wgpu", "libtorch-cuda:1", "flex", "libtorch"]),
-            ["libtorch", "wgpu"]
+            engines(&["libtorch-cuda:0", "libtorch-cuda:1"]),
+            [Engine::Libtorch]
         );
+        assert_eq!(engines(&["wgpu"]), [Engine::Wgpu]);
     }
 
     #[test]
     fn a_selection_survives_the_way_through_arguments() {
         for line in [
             "",
-            "--suite control,all --scale cpu --only task=gym/hopper --only seed=1,2 --artifacts /a/b \
+            "--suite control,all --scale cpu --only task=gym/hopper --only seed=1,2 --device libtorch-cuda:0,libtorch-cuda:1 --artifacts /a/b \
              --baselines c",
         ] {
             let parsed =

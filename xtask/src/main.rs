@@ -35,13 +35,15 @@ enum Command {
     Reproduce(args::Reproduce),
     Report(args::Report),
     Paper(args::Paper),
+    Claims(args::Claims),
+    Compare(args::Compare),
     Verify(args::Verify),
     /// Fetch a native part, pinned and checked, or a data set
     Setup(setup::Args),
     /// Say what is there, what is missing and the command that brings it
     Doctor,
     /// Check formatting, clippy, tests and documentation
-    Test,
+    Test(test::Args),
     /// Run the benchmarks
     Bench(bench::Args),
 }
@@ -63,11 +65,13 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
     sh.set_var("CARGO_TARGET_DIR", paths::target());
     match command {
         Command::Reproduce(args) => forward::reproduce(&sh, args),
-        Command::Report(_) | Command::Paper(_) => forward::unchanged(&sh),
+        Command::Report(_) | Command::Paper(_) | Command::Claims(_) | Command::Compare(_) => {
+            forward::unchanged(&sh)
+        }
         Command::Verify(args) => forward::verify(&sh, args),
         Command::Setup(args) => setup::run(&sh, args),
         Command::Doctor => doctor::run(&sh),
-        Command::Test => test::run(&sh),
+        Command::Test(args) => test::run(&sh, args),
         Command::Bench(args) => bench::run(&sh, args),
     }
 }

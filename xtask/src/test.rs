@@ -5,14 +5,27 @@ use std::time::{Duration, Instant};
 
 use xshell::{Cmd, Shell, cmd};
 
-use crate::era;
+use crate::era::{self, Engine};
 use crate::failure::Failure;
 
-/// Runs the steps one after the other and stops at the first that fails.
-pub(crate) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
-    // One pass, with the native parts that are set up: the features reach the few crates that use those parts, so
-    // engines and frames are compiled once whether or not they are on.
-    let features = &era::features(sh, "era-cli");
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only what this engine adds: its kernels, its adapter of ERA, runs and agreement on it; sets it up first
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<Engine>,
+}
+
+pub(crate) fn run(sh: &Shell, args: &Args) -> Result<ExitCode, Failure> {
+    match args.engine {
+        None => everything(sh),
+        Some(engine) => with(sh, engine),
+    }
+}
+
+fn everything(sh: &Shell) -> Result<ExitCode, Failure> {
+    // One pass, with MuJoCo where it is set up: the feature reaches the few crates that use it, so engines and frames are compiled once
+    // whether or not it is on.
+    let features = &era::features(sh, &[]);
     if features.is_empty() {
         eprintln!(
             "mujoco is not set up: its tests are left out (`cargo xtask setup mujoco` brings it)"
@@ -31,6 +44,48 @@ pub(crate) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
         )
         .env("RUSTDOCFLAGS", "--deny warnings"),
     ];
+    all(steps)
+}
+
+/// The tests that another engine adds.
+fn with(sh: &Shell, engine: Engine) -> Result<ExitCode, Failure> {
+    engine.set_up(sh)?;
+    let features = &era::features(sh, &[engine]);
+    let packages = &["era", "era-nn", "era-cli"].map(|name| format!("--package={name}"));
+    let (adapter, tests): (&[&str], Vec<&str>) = match engine {
+        Engine::Libtorch => (
+            &["--features=era/tch"],
+            vec![
+                "--test=tch",
+                "--test=golden",
+                "--test=examples",
+                "--test=engines",
+            ],
+        ),
+        Engine::Wgpu | Engine::Cuda => (&[], vec!["--test=engines"]),
+    };
+    // Of these two alone, so that what stands on them is not checked twice.
+    let own = &engine.lint_features();
+    all([
+        cmd!(
+            sh,
+            "cargo clippy --release --package=era --package=era-nn --all-targets {own...} -- --deny warnings"
+        ),
+        cmd!(
+            sh,
+            "cargo test --release {packages...} {features...} {adapter...} {tests...}"
+        ),
+        // Of the binary's tests those that are about engines; the others are those of any build.
+        cmd!(
+            sh,
+            "cargo test --release {packages...} {features...} {adapter...} --test=cli -- engines"
+        ),
+    ])
+}
+
+/// Runs the steps one after the other and stops at the first that fails.
+fn all<'a>(steps: impl IntoIterator<Item = Cmd<'a>>) -> Result<ExitCode, Failure> {
+    let steps: Vec<Cmd<'a>> = steps.into_iter().collect();
     let count = steps.len();
     let mut times = Vec::new();
     for (at, step) in steps.into_iter().enumerate() {

@@ -52,6 +52,7 @@ impl Place {
             .env("PATH", self.folder.join("bin"))
             .env("CARGO_TARGET_DIR", self.folder.join("target"))
             .env_remove("ERA_NATIVE_DIR")
+            .env_remove("LIBTORCH")
             .env("ERA_DATA_DIR", self.folder.join("data"))
             .current_dir(&self.folder)
             .output()
@@ -70,6 +71,15 @@ const BUILD: &str = "cargo build --release --package era-cli";
 #[test]
 fn engines_that_are_compared_are_built_in() {
     let place = Place::new("engines", "true");
+    let libtorch = place.folder.join("target/native/libtorch-2.9.0");
+    for file in [
+        "lib/libtorch_cpu.so",
+        "include/torch/csrc/api/include/torch/torch.h",
+    ] {
+        let file = libtorch.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+    }
     place.run(&["verify", "--engines", "flex,libtorch-cuda:1"]);
     let build = format!("{BUILD} --features era-cli/libtorch");
     let era = "era verify --engines flex,libtorch-cuda:1".to_owned();

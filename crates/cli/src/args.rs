@@ -10,10 +10,11 @@ Exit codes:
     0  everything asked for was done
     1  a bug or an unforeseen fault
     2  wrong arguments
-    3  an experiment file is wrong, or nothing in it matches
+    3  an experiment file or the file of claims is wrong, or nothing in it matches
     4  some cells failed; the others are finished and recorded
-    5  device, native part or disk: something outside is missing
+    5  device, native part, baseline or disk: something outside is missing or damaged
     6  generated files are stale (paper --check)
+    7  a row is worse than its baseline (compare), or runs that must be equal are not (verify)
   130  interrupted; the same command resumes";
 
 /// Which cells are meant.
@@ -86,7 +87,7 @@ pub(crate) struct Folders {
     )]
     pub(crate) paper: PathBuf,
 
-    /// Numbers that others published
+    /// Numbers that others published, the claims that are judged, and frozen records
     #[arg(
         long,
         value_name = "DIR",
@@ -197,16 +198,115 @@ pub(crate) struct Paper {
     pub(crate) check: bool,
 }
 
-/// Hold engines to each other: the first updates of a method of each suite, from the same weights on the same data
-///
-/// Losses, gradients and parameters after one update and after ten may differ by what 32-bit floats explain. Ends with 1 where they
-/// differ by more, and says in what.
+/// Say what the records make of every claim of the paper: reproduced, not, undecided, or not testable here
 #[derive(Clone, Debug, PartialEq, clap::Args)]
 #[command(after_help = EXIT_CODES)]
+pub(crate) struct Claims {
+    /// Scale of the records
+    #[arg(long, value_name = "SCALE", default_value = "cpu")]
+    pub(crate) scale: String,
+
+    /// Print the ledger as JSON, with the cells behind every verdict
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// What computed tensors: it is part of what a run is
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        value_delimiter = ',',
+        default_value = "auto"
+    )]
+    pub(crate) device: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+}
+
+/// What `compare --help` ends with.
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  cargo xtask compare --scale cpu                      against baselines/recorded/cpu.json
+  cargo xtask compare --suite vision --margin 1%       a loss of more than 1 % counts
+  cargo xtask compare --scale cpu --against /yesterday/artifacts
+  cargo xtask compare --scale cpu --markdown > comment.md
+  cargo xtask compare --scale cpu --freeze             makes the baseline from the records";
+
+/// Say whether a method is worse than it was: records against frozen ones, or against another folder of records
+///
+/// One row a task and method: better, no worse than the margin, worse, undecided (with the loss that these seeds could have
+/// shown), or identical bit for bit. Runs are paired by seed where both sides have the seeds. Trains nothing.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = format!("{COMPARE_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// What to compare with: a file of frozen records, or another folder of run records [default: recorded/SCALE.json in the
+    /// folder of baselines]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) against: Option<PathBuf>,
+
+    /// Loss that is accepted, as a share of the baseline's score
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = percentage)]
+    pub(crate) margin: f64,
+
+    /// End with 7 too when a row is undecided
+    #[arg(long)]
+    pub(crate) fail_on_undecided: bool,
+
+    /// Print a comment for a pull request, as GitHub's Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write the chosen records' scores to the file of frozen records; those of other configurations in it stay
+    #[arg(long, conflicts_with_all = ["markdown", "json", "fail_on_undecided"])]
+    pub(crate) freeze: bool,
+}
+
+/// What `verify --help` ends with.
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  cargo xtask verify                                   the cheapest cell of every experiment
+  cargo xtask verify --suite llm --only method=grpo-era
+  cargo xtask verify --suite control-ppo --scale cpu --cell half-cheetah.ppo.s0
+  cargo xtask verify --suite vision --keep             leaves the records of all runs
+  cargo xtask verify --engines flex,libtorch           do two engines compute the same?";
+
+/// Say whether runs repeat: a cell trained twice from nothing, and once killed in the middle and resumed, equal bit for bit
+///
+/// Runs in temporary folders and touches no record. The record of the same cell in the artifacts folder is compared too; where
+/// it was made on another type of machine, that it differs is said and is no fault.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
+#[command(after_help = format!("{VERIFY_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct Verify {
-    /// Two or more of this build: flex,libtorch; with a number where an engine has several devices (libtorch-cuda:1)
-    #[arg(long, value_name = "DEVICE,DEVICE", value_parser = engines)]
-    pub(crate) engines: Engines,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// The cell, by its name or a part that no other chosen cell has (repeatable) [default: the cheapest of each experiment]
+    #[arg(long, value_name = "CELL")]
+    pub(crate) cell: Vec<String>,
+
+    /// How often the run that is killed writes checkpoints (30s, 5m), or Nx: each N-th time that it could write one
+    ///
+    /// A run that ends before the first one is tried again with a checkpoint each time that it can write one.
+    #[arg(long, value_name = "TIME", default_value = "25x", value_parser = checkpoint_every)]
+    pub(crate) checkpoint_every: CheckpointEvery,
+
+    /// Keep the temporary folders, and say where they are
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Hold engines to each other instead, two or more: flex,libtorch; libtorch-cuda:1
+    ///
+    /// The first ten updates of a method of each suite, from the same weights on the same data. Losses, gradients and parameters may differ
+    /// by what 32-bit floats explain. Ends with 7 where they differ by more, and says in what.
+    #[arg(long, value_name = "DEVICE,DEVICE", value_parser = engines, conflicts_with_all = ["cell", "keep"])]
+    pub(crate) engines: Option<Engines>,
 }
 
 /// Engines that are compared, at least two.
@@ -259,6 +359,15 @@ fn engines(text: &str) -> Result<Engines, String> {
         return Err("must be two engines or more, for example flex,libtorch".into());
     }
     Ok(Engines(names))
+}
+
+/// `5%` as 0.05: from 0 % to below 100 %.
+fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').map(str::trim);
+    match number.map(str::parse::<f64>) {
+        Some(Ok(number)) if (0.0..100.0).contains(&number) => Ok(number / 100.0),
+        _ => Err("must be a percentage from 0% to below 100%, such as 5% or 2.5%".into()),
+    }
 }
 
 /// `60s`, `5m`, or `10x` for every tenth time asked.
@@ -349,6 +458,16 @@ mod tests {
         assert_eq!(engines("a, b:1,a"), named(&["a", "b:1", "a"]));
         for text in ["", "flex", "flex,", ",flex", "a,,b"] {
             assert!(engines(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn margins_are_percentages() {
+        for (text, share) in [("5%", 0.05), ("2.5 %", 0.025), ("0%", 0.0)] {
+            assert_eq!(percentage(text), Ok(share), "{text}");
+        }
+        for text in ["5", "0.05", "-1%", "100%", "%", "nan%", "five%", ""] {
+            assert!(percentage(text).is_err(), "{text}");
         }
     }
 

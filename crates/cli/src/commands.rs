@@ -1,5 +1,7 @@
 //! The subcommands: one file each, with one `run`.
 
+pub(crate) mod claims;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod list;
 pub(crate) mod needs;

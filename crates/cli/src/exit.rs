@@ -14,10 +14,12 @@ pub(crate) enum Exit {
     Experiment = 3,
     /// Some cells failed; the others are finished and recorded.
     CellsFailed = 4,
-    /// Device, native part or disk: something outside is missing.
+    /// Device, native part, baseline or disk: something outside is missing or damaged.
     Environment = 5,
     /// Generated files are stale.
     Stale = 6,
+    /// A row is worse than its baseline, or runs that must be equal are not.
+    Differs = 7,
     /// Stopped by a signal; the same command resumes.
     Interrupted = 130,
 }
@@ -42,6 +44,7 @@ mod tests {
             Exit::CellsFailed,
             Exit::Environment,
             Exit::Stale,
+            Exit::Differs,
             Exit::Interrupted,
         ];
         let mut expected: Vec<u8> = codes.map(|exit| exit as u8).into();

@@ -4,10 +4,13 @@ use std::io;
 use std::path::PathBuf;
 
 use era_harness::files::FileError;
+use era_harness::sealed::SealError;
 use era_harness::spec::SpecError;
 use era_harness::store::StoreError;
 use era_harness::worker::WorkerError;
 use era_report::ReportError;
+use era_report::claims::ClaimsError;
+use era_report::compare::FrozenError;
 use miette::Diagnostic;
 
 use crate::exit::Exit;
@@ -18,6 +21,10 @@ use crate::text;
 pub(crate) enum Fault {
     #[error("plan the experiments: {} cannot be used", text::count(.0.len(), "file"))]
     Experiments(#[related] Vec<SpecError>),
+
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Claims(#[from] ClaimsError),
 
     #[error("find an experiment named `{name}`")]
     #[diagnostic(help("{}", listed(.known, .folder)))]
@@ -95,6 +102,30 @@ pub(crate) enum Fault {
     #[error(transparent)]
     Report(#[from] ReportError),
 
+    #[error("{error}")]
+    #[diagnostic(help("{}", error.remedy(scale)))]
+    Frozen { error: FrozenError, scale: String },
+
+    #[error("compare anything: no chosen cell has a score on both sides")]
+    #[diagnostic(help(
+        "`--list` of reproduce shows what is recorded; `compare --freeze` makes a baseline from it"
+    ))]
+    NothingCompared,
+
+    #[error("freeze anything: no chosen cell has a finished record at scale {scale}")]
+    #[diagnostic(help("`cargo xtask reproduce --scale {scale}` makes them"))]
+    NothingToFreeze { scale: String },
+
+    #[error("make a folder to verify in: {0}")]
+    #[diagnostic(help("TMPDIR names another place"))]
+    Temporary(io::Error),
+
+    #[error("start a worker: {0}")]
+    NoWorker(io::Error),
+
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+
     #[error("typeset the paper: pdflatex is not installed")]
     #[diagnostic(help("install {install}; everything else is made, {} can be typeset elsewhere", tex.display()))]
     NoLatex { tex: PathBuf, install: &'static str },
@@ -119,9 +150,12 @@ impl Fault {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Experiments(_)
+            | Self::Claims(_)
             | Self::NoExperiment { .. }
             | Self::NoCell(_)
-            | Self::ManyCells { .. } => Exit::Experiment,
+            | Self::ManyCells { .. }
+            | Self::NothingCompared
+            | Self::NothingToFreeze { .. } => Exit::Experiment,
             Self::Engine { .. }
             | Self::Engines(..)
             | Self::Device { .. }
@@ -132,7 +166,11 @@ impl Fault {
             | Self::Store(_)
             | Self::NoLatex { .. }
             | Self::Output(_)
-            | Self::Report(ReportError::File { .. })
+            | Self::Frozen { .. }
+            | Self::Temporary(_)
+            | Self::NoWorker(_)
+            | Self::Sealed(_)
+            | Self::Report(ReportError::File { .. } | ReportError::Store(_))
             | Self::Worker(WorkerError::Store(_)) => Exit::Environment,
             Self::Report(_)
             | Self::Latex { .. }

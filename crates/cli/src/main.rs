@@ -7,6 +7,7 @@ mod commands;
 mod device;
 mod exit;
 mod fault;
+mod ledger;
 mod logging;
 mod preflight;
 mod progress;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use indicatif::MultiProgress;
 
-use commands::{completions, needs, paper, report, reproduce, train, verify};
+use commands::{claims, compare, completions, needs, paper, report, reproduce, train, verify};
 use exit::Exit;
 use fault::{Failed, Fault};
 
@@ -49,6 +50,8 @@ enum Command {
     Reproduce(args::Reproduce),
     Report(args::Report),
     Paper(args::Paper),
+    Claims(args::Claims),
+    Compare(args::Compare),
     Verify(args::Verify),
     /// Print the script that completes this command's arguments in a shell
     Completions {
@@ -83,6 +86,8 @@ fn run(command: &Command, bars: &MultiProgress, out: &mut dyn Write) -> Result<E
         Command::Reproduce(args) => reproduce::run(args, bars, out),
         Command::Report(args) => report::run(args, out).map(|()| Exit::Done),
         Command::Paper(args) => paper::run(args, out),
+        Command::Claims(args) => claims::run(args, out).map(|()| Exit::Done),
+        Command::Compare(args) => compare::run(args, out),
         Command::Verify(args) => verify::run(args, out),
         Command::Completions { shell } => {
             completions::run(*shell, Cli::command(), out).map(|()| Exit::Done)

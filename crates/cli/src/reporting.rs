@@ -9,7 +9,7 @@ use era_report::{Report, ReportInputs, Study};
 use crate::args::{Folders, Selection};
 use crate::fault::Fault;
 use crate::selection::Chosen;
-use crate::text;
+use crate::{ledger, registry, text};
 
 /// Columns of a summary that is not for a terminal.
 const PIPED: usize = 100;
@@ -29,13 +29,32 @@ pub(crate) fn build(
     // Of an experiment all of whose cells are skipped there is nothing to say.
     let whole = chosen.whole.iter().filter(|plan| !plan.cells.is_empty());
     let studies: Vec<Study> = whole.map(Study::from).collect();
+    let templates = selection.folders.paper.join("templates");
+    let ledger = match ledger::concerned(selection, chosen)? {
+        Some(claims) => {
+            let suites = registry::suites();
+            Some(ledger::judge(&claims, selection.into(), &suites, store)?)
+        }
+        None => None,
+    };
     Ok(era_report::build(&ReportInputs {
         scale: &selection.scale,
         store,
         studies: &studies,
-        templates: &selection.folders.paper.join("templates"),
+        templates: &templates,
         published: &selection.folders.baselines.join("published.yaml"),
+        claims: ledger.as_ref(),
     })?)
+}
+
+/// Columns of what is printed.
+pub(crate) fn width() -> usize {
+    let terminal = console::Term::stdout();
+    if terminal.is_term() {
+        usize::from(terminal.size().1)
+    } else {
+        PIPED
+    }
 }
 
 /// Writes the report and shows it.
@@ -46,13 +65,7 @@ pub(crate) fn publish(
 ) -> Result<(), Fault> {
     let folder = generated(&selection.folders, &selection.scale);
     let changed = report.write(&folder)?;
-    let terminal = console::Term::stdout();
-    let width = if terminal.is_term() {
-        usize::from(terminal.size().1)
-    } else {
-        PIPED
-    };
-    writeln!(out, "{}", report.summary(width).trim_end())?;
+    writeln!(out, "{}", report.summary(width()).trim_end())?;
     writeln!(
         out,
         "\n{} in {}, {} of them new or changed",
@@ -60,5 +73,7 @@ pub(crate) fn publish(
         folder.display(),
         changed.len()
     )?;
+    let page = report.write_page(&folder)?;
+    writeln!(out, "to look at: {}", page.display())?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use era_harness::{Cell, CellId, Suite};
 use crate::args::Selection;
 use crate::device::Devices;
 use crate::fault::Fault;
+use crate::ledger::Place;
 use crate::registry;
 use crate::skipped::{self, Skipped};
 
@@ -124,7 +125,9 @@ fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Faul
     let (mut experiments, mut wrong) = (Vec::new(), Vec::new());
     for (file, wanted) in files(&selection.suite, folder, suites)? {
         match Experiment::load(&file, suites, OUTPUTS) {
-            Ok(experiment) if wanted.takes(&experiment) => experiments.push(experiment),
+            Ok(experiment) if wanted.iter().any(|wanted| wanted.takes(&experiment)) => {
+                experiments.push(experiment);
+            }
             Ok(_) => {}
             Err(error) => wrong.push(error),
         }
@@ -136,6 +139,20 @@ fn load(selection: &Selection, suites: &[Suite]) -> Result<Vec<Experiment>, Faul
         return Err(no_experiment(&selection.suite.join(","), folder));
     }
     Ok(experiments)
+}
+
+/// An experiment by its name, with all of its cells; `None` where there is no such file.
+pub(crate) fn named(name: &str, place: Place<'_>, suites: &[Suite]) -> Result<Option<Plan>, Fault> {
+    let file = place.folders.experiments.join(format!("{name}.yaml"));
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let devices = Devices::named(place.device)?;
+    let engine = devices.engine.as_str();
+    let plan = Experiment::load(&file, suites, OUTPUTS)
+        .and_then(|experiment| experiment.plan(place.scale, &[], engine));
+    plan.map(Some)
+        .map_err(|error| Fault::Experiments(vec![error]))
 }
 
 fn no_experiment(name: &str, folder: &Path) -> Fault {
@@ -167,18 +184,16 @@ impl Wanted<'_> {
     }
 }
 
+/// A file, and the names that may mean it: `--suite llm,control-ppo` reads `control-ppo.yaml` for the first as well.
+type File<'a> = (PathBuf, Vec<Wanted<'a>>);
+
 /// The files that `--suite` means, each once: an experiment, an ablation with or without its folder, or all experiments of
 /// a suite and the one of its name.
-fn files<'a>(
-    names: &'a [String],
-    folder: &Path,
-    suites: &[Suite],
-) -> Result<Vec<(PathBuf, Wanted<'a>)>, Fault> {
-    let mut files: Vec<(PathBuf, Wanted<'a>)> = Vec::new();
-    let mut add = |file: PathBuf, wanted| {
-        if !files.iter().any(|(other, _)| *other == file) {
-            files.push((file, wanted));
-        }
+fn files<'a>(names: &'a [String], folder: &Path, suites: &[Suite]) -> Result<Vec<File<'a>>, Fault> {
+    let mut files: Vec<File<'a>> = Vec::new();
+    let mut add = |file: PathBuf, wanted| match files.iter_mut().find(|(other, _)| *other == file) {
+        Some((_, all)) => all.push(wanted),
+        None => files.push((file, vec![wanted])),
     };
     for name in names {
         let file = folder.join(format!("{name}.yaml"));
@@ -212,7 +227,7 @@ fn files<'a>(
 }
 
 /// What `--suite` may name.
-fn known(folder: &Path) -> Vec<String> {
+pub(crate) fn known(folder: &Path) -> Vec<String> {
     let ablations = folder.join(ABLATIONS);
     let files = yaml_files(folder).into_iter().chain(yaml_files(&ablations));
     files

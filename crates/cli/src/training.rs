@@ -1,5 +1,7 @@
 //! Training the open cells, beside other commands that may work on the same store.
 
+use std::path::Path;
+
 use era_harness::record::Failure;
 use era_harness::schedule::{self, Job, LocalLauncher, Options};
 use era_harness::stop::Stop;
@@ -103,7 +105,9 @@ impl Training<'_> {
             grace: self.args.grace,
             stop: self.stop.clone(),
         };
-        let outcome = schedule::run(&jobs, &self.launcher()?, observer.as_mut(), &options);
+        let cache = &self.args.selection.folders.cache.cache_dir;
+        let launcher = launcher(self.args.checkpoints.checkpoint_every, cache)?;
+        let outcome = schedule::run(&jobs, &launcher, observer.as_mut(), &options);
         drop(observer);
         for &job in &outcome.done {
             self.again.adopt(&self.chosen.cells[cells[job]].cell)?;
@@ -141,27 +145,26 @@ impl Training<'_> {
                 .collect(),
         })
     }
+}
 
-    /// Workers are this same program.
-    fn launcher(&self) -> Result<LocalLauncher, Fault> {
-        let program = std::env::current_exe().map_err(Fault::OwnPath)?;
-        let every = match self.args.checkpoints.checkpoint_every {
-            CheckpointEvery::Time(time) => format!("{}ms", time.as_millis()),
-            CheckpointEvery::Asked(times) => format!("{times}x"),
-        };
-        let arguments = [
-            "train",
-            "--driven",
-            "--checkpoint-every",
-            &every,
-            "--cache-dir",
-        ];
-        let cache = &self.args.selection.folders.cache.cache_dir;
-        let arguments = arguments.map(Into::into).into_iter().chain([cache.into()]);
-        Ok(LocalLauncher {
-            command: std::iter::once(program.into()).chain(arguments).collect(),
-            // Memory that a worker frees is wanted again at once: giving it back costs 5 % of a residual network's training.
-            env: vec![("MIMALLOC_PURGE_DELAY".into(), "-1".into())],
-        })
-    }
+/// Starts workers, which are this same program.
+pub(crate) fn launcher(every: CheckpointEvery, cache: &Path) -> Result<LocalLauncher, Fault> {
+    let program = std::env::current_exe().map_err(Fault::OwnPath)?;
+    let every = match every {
+        CheckpointEvery::Time(time) => format!("{}ms", time.as_millis()),
+        CheckpointEvery::Asked(times) => format!("{times}x"),
+    };
+    let arguments = [
+        "train",
+        "--driven",
+        "--checkpoint-every",
+        &every,
+        "--cache-dir",
+    ];
+    let arguments = arguments.map(Into::into).into_iter().chain([cache.into()]);
+    Ok(LocalLauncher {
+        command: std::iter::once(program.into()).chain(arguments).collect(),
+        // Memory that a worker frees is wanted again at once: giving it back costs 5 % of a residual network's training.
+        env: vec![("MIMALLOC_PURGE_DELAY".into(), "-1".into())],
+    })
 }

@@ -1,13 +1,14 @@
 //! One update of each method at HalfCheetah's sizes, and this machine's rate of matrix products to compare it with.
 //!
-//! `cargo bench -p era-control`; `docs/PERFORMANCE.md` says how to read it.
+//! `cargo bench -p era-control`; `docs/PERFORMANCE.md` says how to read it. `ERA_BENCH_ENGINE` names the engine, Flex by default.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Duration;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use era::burn::GaussianEra;
 use era_control::methods::{sac, sac_era, sac_fixed_sigma, sac_no_entropy};
 use era_control::replay::Batch;
 use era_envs::Spec;
@@ -27,6 +28,16 @@ const HALF_CHEETAH: Spec = Spec {
     act_dim: 6,
     time_limit: 1000,
 };
+
+/// The engine that is measured, by name, and its device.
+fn engine() -> (String, Device) {
+    era_nn::bench_device().unwrap_or_else(|error| panic!("failed to {error}"))
+}
+
+/// Waits until the device has done what it was given.
+fn finish(device: &Device) {
+    device.sync().expect("the device works");
+}
 
 /// 256 transitions of random numbers.
 fn batch() -> Batch {
@@ -48,21 +59,24 @@ fn batch() -> Batch {
 
 fn product(c: &mut Criterion) {
     let mut group = c.benchmark_group("product");
-    let device = Device::flex();
+    let (_, device) = engine();
     let matrix = Tensor::<2>::ones([256, 256], &device);
     group.throughput(Throughput::ElementsAndBytes {
         elements: 2 * 256 * 256 * 256,
         bytes: 3 * 256 * 256 * 4,
     });
     group.bench_function("256x256x256", |b| {
-        b.iter(|| black_box(matrix.clone().matmul(matrix.clone())));
+        b.iter(|| {
+            black_box(matrix.clone().matmul(matrix.clone()));
+            finish(&device);
+        });
     });
     group.finish();
 }
 
 /// Benchmarks one method at every size, with and without LayerNorm.
 macro_rules! updates {
-    ($group:expr, $name:literal, $module:ident :: $params:ident, $new:expr) => {
+    ($group:expr, $device:expr, $name:literal, $module:ident :: $params:ident, $new:expr) => {
         for width in [256, 512] {
             for layer_norm in [false, true] {
                 let params = $module::$params {
@@ -71,11 +85,14 @@ macro_rules! updates {
                     ..Default::default()
                 };
                 let mut agent: $module::Agent =
-                    $new(params, HALF_CHEETAH, Streams::new(0), &Device::flex());
+                    $new(params, HALF_CHEETAH, Streams::new(0), $device);
                 let batch = batch();
                 let norm = if layer_norm { "layer-norm" } else { "plain" };
                 $group.bench_function(format!("2x{width}/{norm}/{}", $name), |b| {
-                    b.iter(|| agent.update(&batch, false));
+                    b.iter(|| {
+                        agent.update(&batch, false);
+                        finish($device);
+                    });
                 });
             }
         }
@@ -83,16 +100,19 @@ macro_rules! updates {
 }
 
 fn update(c: &mut Criterion) {
+    let device = &engine().1;
     let mut group = c.benchmark_group("update");
-    updates!(group, "sac", sac::SacParams, sac::Agent::new);
+    updates!(group, device, "sac", sac::SacParams, sac::Agent::new);
     updates!(
         group,
+        device,
         "sac-no-entropy",
         sac_no_entropy::SacNoEntropyParams,
         sac_no_entropy::Agent::new
     );
     updates!(
         group,
+        device,
         "sac-fixed-sigma",
         sac_fixed_sigma::SacFixedSigmaParams,
         sac_fixed_sigma::Agent::new
@@ -100,7 +120,7 @@ fn update(c: &mut Criterion) {
     let era = |params, spec, streams, device: &Device| {
         sac_era::Agent::new(params, spec, streams, device).expect("the defaults are feasible")
     };
-    updates!(group, "sac-era", sac_era::SacEraParams, era);
+    updates!(group, device, "sac-era", sac_era::SacEraParams, era);
     // What a learned compensation costs: the policy's entropy over the batch, exact or from one action a state.
     for (name, distribution) in [
         ("truncated-normal", sac_era::Distribution::TruncatedNormal),
@@ -115,13 +135,50 @@ fn update(c: &mut Criterion) {
                 compensation,
                 ..Default::default()
             };
-            let mut agent = era(params, HALF_CHEETAH, Streams::new(0));
+            let mut agent = era(params, HALF_CHEETAH, Streams::new(0), device);
             let batch = batch();
             group.bench_function(format!("compensation/{name}/{compensation:?}"), |b| {
-                b.iter(|| agent.update(&batch, false));
+                b.iter(|| {
+                    agent.update(&batch, false);
+                    finish(device);
+                });
             });
         }
     }
+    group.finish();
+}
+
+/// The activation alone, as often as an update of `sac-era` computes it: for the target's actions forward, for the actor's loss forward and
+/// backward. The same graph without it comes beside it; the difference is what ERA costs.
+fn activation(c: &mut Criterion) {
+    let device = engine().1;
+    let era = era::GaussianEra::new(era::GaussianEraConfig::official(HALF_CHEETAH.act_dim));
+    let era = GaussianEra::new(era.expect("the official settings are in range"));
+    let random = |purpose: &str| {
+        let mut rng = Streams::new(0).at(purpose, 0);
+        let values: Vec<f32> = (0..256 * HALF_CHEETAH.act_dim)
+            .map(|_| rng.random_range(-1.0..1.0))
+            .collect();
+        Tensor::<2>::from_data(
+            TensorData::new(values, [256, HALF_CHEETAH.act_dim]),
+            &device,
+        )
+    };
+    let (next, raw) = (random("next"), random("raw").autodiff());
+    let upstream = random("upstream").autodiff();
+    let mut group = c.benchmark_group("era/gaussian/256x6");
+    let mut measure = |name: &str, activation: &dyn Fn(Tensor<2>) -> Tensor<2>| {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                black_box(activation(next.clone()));
+                let log_std = activation(raw.clone().require_grad());
+                black_box((log_std * upstream.clone()).sum().backward());
+                finish(&device);
+            });
+        });
+    };
+    measure("with", &|raw| era.log_std(raw));
+    measure("without", &|raw| raw);
     group.finish();
 }
 
@@ -175,7 +232,7 @@ fn seconds_per_step(method: &dyn Method, task: &str, given: &Params) -> f64 {
         method: method.name().to_owned(),
         revision: method.revision(),
         seed: 0,
-        engine: "flex".to_owned(),
+        engine: engine().0,
         params: method.resolve(task, given).expect("valid parameters"),
         inputs: BTreeMap::new(),
     };
@@ -204,5 +261,5 @@ fn seconds_per_step(method: &dyn Method, task: &str, given: &Params) -> f64 {
     1.0 / speeds.fold(0.0, f64::max)
 }
 
-criterion_group!(benches, product, update, training);
+criterion_group!(benches, product, update, activation, training);
 criterion_main!(benches);

@@ -107,7 +107,7 @@
 //!
 //! In the update, a response whose most uncertain fifth of tokens has less than w_low = 0.45 nats of entropy on average gets its logits
 //! multiplied by k (2), one with more than w_high = 3 nats by 1/k, and its advantages by the inverse; only where they are positive
-//! ([`ResponseEra`], on slices only so far). The two factors cancel in the gradient, which leaves a policy gradient with the softmax of
+//! ([`ResponseEra`]). The two factors cancel in the gradient, which leaves a policy gradient with the softmax of
 //! the new logits in place of the policy's own: it drifts back towards the band.
 //!
 //! **Nothing is guaranteed here as it is for a Gaussian or a classifier.** Responses are sampled from the model's own logits, and no bound
@@ -122,21 +122,26 @@
 //!
 //! # Precision
 //!
-//! All formulas run in `f64`, also for `f32` slices and tensors (on burn's other engines than Flex, `burn::SoftmaxEra` and
-//! `burn::GaussianEra` run in the tensor's type). h is inverted through u = -1 - log h, which keeps its digits near 1/e; the exact inverse
-//! has an error of a few units in the last place. The location of the truncated normal, tanh(mean), is clipped to the
+//! All formulas run in `f64`, also for `f32` slices and tensors (with tch, on burn's other engines than Flex, and on candle's other devices
+//! than the CPU, `SoftmaxEra` and `GaussianEra` run in the tensor's type). h is inverted through u = -1 - log h, which keeps its digits near 1/e;
+//! the exact inverse has an error of a few units in the last place. The location of the truncated normal, tanh(mean), is clipped to the
 //! support, so the probabilities on its two sides add up and nothing cancels; densities, quantiles and their gradients (by implicit
 //! differentiation of the distribution function) hold about 13 digits from sigma = e^-8 upwards, and in the tails. Against the
 //! official code's clipping of u, of the distribution function and of the log-density (to +-20) this crate is exact.
 //!
 //! # Engines
 //!
-//! The reference on slices needs no engine. Feature `burn` adds the module `burn`, the same names on burn's tensors. Adapters for candle
-//! and tch belong beside it, each a module of its own behind a feature of its name, differentiating through the reference's
-//! derivatives in the same way.
+//! The reference on slices needs no engine. Features `burn` and `candle` add the modules `burn` and `candle`: the same names on tensors,
+//! differentiating through the reference's derivatives wherever tensors lie in the processor's memory. Feature `tch` adds the
+//! module `tch`, again with the same names: there no user writes a backward pass, so its functions are composed of LibTorch's operations, and their
+//! gradients are LibTorch's.
 
 #[cfg(feature = "burn")]
 pub mod burn;
+#[cfg(feature = "candle")]
+pub mod candle;
+#[cfg(feature = "tch")]
+pub mod tch;
 
 mod compensation;
 mod error;
@@ -145,6 +150,8 @@ mod inverse;
 mod log_prob;
 mod real;
 mod response;
+#[cfg(any(feature = "burn", feature = "candle"))]
+mod simd;
 mod softmax;
 mod special;
 mod tanh_normal;
@@ -165,3 +172,8 @@ pub use response::{
 pub use softmax::{SoftmaxEra, SoftmaxEraConfig, softmax_entropy};
 pub use tanh_normal::TanhNormal;
 pub use truncated::{Columns, Densities, TruncatedNormal, WithGradient};
+
+/// The programs of the readme, which need every engine it shows.
+#[cfg(all(doctest, feature = "burn", feature = "candle"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

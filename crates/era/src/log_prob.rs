@@ -107,7 +107,7 @@ impl Vocabulary {
     }
 
     /// The tokens that take part, ascending; `None` is all of them.
-    fn members<T: Real>(self, logits: &[T]) -> Option<Vec<usize>> {
+    pub(crate) fn members<T: Real>(self, logits: &[T]) -> Option<Vec<usize>> {
         match self {
             Self::Largest(count) if count.get() < logits.len() => {
                 Some(largest(count.get(), logits))

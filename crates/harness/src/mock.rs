@@ -90,6 +90,10 @@ pub struct MockParams {
     pub kill_at: u64,
     /// Step at which it hangs and hears no request to stop, unless it was resumed.
     pub hang_at: u64,
+    /// Step at which it takes in what no other process has, its number: two runs then differ.
+    pub drift_at: u64,
+    /// Forget part of its state when it is resumed, its velocity: an interrupted run of a method with momentum then differs.
+    pub forgetful: bool,
 }
 
 impl Default for MockParams {
@@ -105,11 +109,15 @@ impl Default for MockParams {
             nan_at: 0,
             kill_at: 0,
             hang_at: 0,
+            drift_at: 0,
+            forgetful: false,
         }
     }
 }
 
 impl ParamSet for MockParams {
+    const ADDED: &'static [&'static str] = &["drift_at", "forgetful"];
+
     fn validate(&self, _task: &str) -> Result<(), ParamError> {
         let refuse = |key: &str, message: String| {
             Err(ParamError::Range {
@@ -208,10 +216,16 @@ impl Method for Descent {
             None if self.chain == Chain::Warm => State::left(&run.left_by(&source_of(cell))?)?,
             None => State::start(run.streams()),
         };
+        if resumed.is_some() && params.forgetful {
+            state.velocity.fill(0.0);
+        }
         for step in state.step + 1..=params.steps {
             thread::sleep(Duration::from_millis(params.sleep_ms));
             misbehave(&params, step, resumed.is_some())?;
             state.descend(&params, self.momentum, run.streams(), step);
+            if step == params.drift_at {
+                state.position[0] += f64::from(std::process::id()) * 1e-9;
+            }
             if step % params.eval_every == 0 || step == params.steps || step == params.nan_at {
                 report(&cell.task, &params, &state, run)?;
             }

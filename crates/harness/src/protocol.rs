@@ -29,6 +29,13 @@ pub struct Progress {
     pub headline: Vec<(String, f64)>,
 }
 
+impl Message {
+    /// The message on a line of a worker's standard output; none where a library printed something else.
+    pub fn from_line(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
+    }
+}
+
 /// Tells the driver. That nobody listens any more is no fault of the run: it is stopped by the end of its input.
 pub(crate) fn tell(message: &Message) {
     let mut out = io::stdout().lock();

@@ -8,6 +8,7 @@ use crate::cell::{Cell, CellId};
 use crate::files;
 use crate::record::{Failure, RunRecord, Status};
 use crate::run::RunError;
+use crate::run::checkpoint::Checkpoints;
 
 mod document;
 pub(crate) mod inspect;
@@ -176,6 +177,15 @@ impl Store {
     /// Its files cannot be read, or are of a newer format.
     pub fn state(&self, scale: &str, cell: &Cell, verify: Verify) -> Result<CellState, StoreError> {
         inspect::state(&self.dir(scale, cell), cell, verify)
+    }
+
+    /// The step of the newest checkpoint of a cell, also while it is being trained; none without one.
+    ///
+    /// # Errors
+    /// Its folder cannot be read.
+    pub fn checkpoint(&self, scale: &str, cell: &Cell) -> Result<Option<u64>, StoreError> {
+        let dir = self.dir(scale, cell);
+        Ok(Checkpoints::new(&dir, cell.id()).newest_step()?)
     }
 
     /// The finished runs of a suite, in the order of their cells' identities. Folders that are unfinished or damaged

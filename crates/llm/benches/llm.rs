@@ -2,10 +2,13 @@
 //!
 //! `cargo xtask bench --bench llm`; `docs/PERFORMANCE.md` says how to read it, `baselines/peers/transformers_llm.py` has the same cases with
 //! other libraries. Sampling counts new tokens; updates and steps count prompts and answers, as if every answer had its own copy of its
-//! prompt.
+//! prompt. `ERA_BENCH_ENGINE` names the engine of the updates, Flex by default; sampling is on the processor whichever it is.
+
+use std::hint::black_box;
 
 use burn::tensor::Device;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use era::{ResponseEra, ResponseEraConfig};
 use era_llm::model::{Config, Packed, Policy, Segment, Weights};
 use era_llm::optimiser::AdamW;
 use era_llm::sample::{Generator, Request, Sampling};
@@ -49,6 +52,13 @@ const SMOLLM2: Config = Config {
     tied: true,
 };
 
+/// What is sampled from the small policy, and what it is updated with.
+const SMALL_SIZE: Size = Size {
+    groups: 32,
+    prompt: 16,
+    answer: 32,
+};
+
 /// How many prompts, of how many tokens, with answers of how many.
 #[derive(Clone, Copy)]
 struct Size {
@@ -65,6 +75,17 @@ impl Size {
     fn tokens(self) -> usize {
         self.answers() * (self.prompt + self.answer)
     }
+}
+
+/// The device that is measured.
+fn device() -> Device {
+    let engine = era_nn::bench_device();
+    engine.unwrap_or_else(|error| panic!("failed to {error}")).1
+}
+
+/// Waits until the device has done what it was given.
+fn finish(device: &Device) {
+    device.sync().expect("the device works");
 }
 
 fn weights(config: &Config) -> Weights {
@@ -121,11 +142,37 @@ struct Trainer {
     adam: AdamW,
     packed: Packed,
     taken: Vec<u32>,
+    /// Tokens of an answer.
+    answer: usize,
+    device: Device,
+}
+
+/// What `grpo-era` makes of the tokens' entropies: the factor on each one's logits, and its advantage where it was 1.
+fn scaled(era: &ResponseEra, entropies: &[f32], answer: usize) -> [Vec<f32>; 2] {
+    let entropies: Vec<f64> = entropies.iter().copied().map(f64::from).collect();
+    let advantages = vec![1.0; entropies.len()];
+    let mut factors = advantages.clone();
+    let mut scaled = advantages.clone();
+    for start in (0..entropies.len()).step_by(answer) {
+        let of = start..start + answer;
+        era.scale_response(
+            &entropies[of.clone()],
+            &advantages[of.clone()],
+            &mut factors[of.clone()],
+            &mut scaled[of],
+        );
+    }
+    [factors, scaled].map(|values| values.into_iter().map(|value| value as f32).collect())
+}
+
+fn response_era() -> ResponseEra {
+    ResponseEra::new(ResponseEraConfig::formula()).expect("the official settings are in range")
 }
 
 impl Trainer {
     fn new(config: &Config, size: Size, shared: bool) -> Self {
-        let policy = Policy::from_weights(&weights(config), &Device::flex());
+        let device = device();
+        let policy = Policy::from_weights(&weights(config), &device);
         let (mut segments, mut rows, mut start) = (Vec::new(), Vec::new(), 0);
         let mut add = |len: usize, prefix: Option<usize>| {
             segments.push(Segment { start, len, prefix });
@@ -152,27 +199,34 @@ impl Trainer {
             taken: (0..rows.len()).map(token).collect(),
             adam: AdamW::new(&policy.parameters),
             policy,
+            answer: size.answer,
+            device,
         }
     }
 
-    fn run(&mut self) {
+    /// An update: that of `grpo` with every advantage 1, or that of `grpo-era`.
+    fn run(&mut self, era: Option<&ResponseEra>) {
         let rows = self.packed.rows();
         let mut pass = self.policy.forward(&self.packed);
-        pass.log_probs(&self.taken, &vec![1.0; rows], None);
-        let gradients = pass.backward(&vec![1e-3; rows], &vec![0.0; rows]);
+        let (factors, slopes) = match era {
+            Some(era) => {
+                let [factors, advantages] = scaled(era, &pass.entropies(), self.answer);
+                (factors, advantages.iter().map(|a| 1e-3 * a).collect())
+            }
+            None => (vec![1.0; rows], vec![1e-3; rows]),
+        };
+        pass.log_probs(&self.taken, &factors, None);
+        let gradients = pass.backward(&slopes, &vec![0.0; rows]);
         self.adam
             .step(&mut self.policy.parameters, gradients, 1e-6, 0.0, 1.0);
+        finish(&self.device);
     }
 }
 
 fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("llm");
     group.sample_size(10);
-    let small = Size {
-        groups: 32,
-        prompt: 16,
-        answer: 32,
-    };
+    let small = SMALL_SIZE;
     let large = |groups| Size {
         groups,
         prompt: 40,
@@ -186,15 +240,29 @@ fn bench(c: &mut Criterion) {
             b.iter(|| sampler.run(&weights));
         });
     }
+    group.throughput(Throughput::Elements(
+        (small.answers() * small.answer) as u64,
+    ));
+    group.bench_function("sample/small/policy", |b| {
+        // With the parameters copied from the device, as a run has it.
+        let policy = Policy::from_weights(&weights(&SMALL), &device());
+        let mut sampler = Sampler::new(small);
+        b.iter(|| sampler.run(&policy.weights()));
+    });
     for (name, config, size) in [("small", &SMALL, small), ("smollm2", &SMOLLM2, large(2))] {
         group.throughput(Throughput::Elements(size.tokens() as u64));
         for (suffix, shared) in [("", true), ("/copied", false)] {
             group.bench_function(format!("train/{name}{suffix}"), |b| {
                 let mut trainer = Trainer::new(config, size, shared);
-                b.iter(|| trainer.run());
+                b.iter(|| trainer.run(None));
             });
         }
     }
+    group.throughput(Throughput::Elements(small.tokens() as u64));
+    group.bench_function("train/small/era", |b| {
+        let (mut trainer, era) = (Trainer::new(&SMALL, small, true), response_era());
+        b.iter(|| trainer.run(Some(&era)));
+    });
     let step = Size {
         groups: 8,
         prompt: 16,
@@ -206,12 +274,27 @@ fn bench(c: &mut Criterion) {
             let (mut sampler, mut trainer) = (Sampler::new(size), Trainer::new(config, size, true));
             b.iter(|| {
                 sampler.run(&trainer.policy.weights());
-                trainer.run();
+                trainer.run(None);
             });
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, bench);
+/// The activation alone, as an update of the small policy computes it: the entropies of the logits that are there, and what follows from
+/// them. Backward it costs nothing: its factors are part of the log-probabilities, with or without it.
+fn activation(c: &mut Criterion) {
+    c.bench_function("era/response/small", |b| {
+        let (trainer, era) = (Trainer::new(&SMALL, SMALL_SIZE, true), response_era());
+        let rows = trainer.packed.rows();
+        let mut pass = trainer.policy.forward(&trainer.packed);
+        b.iter(|| {
+            // What `Pass::entropies` does the first time; then it remembers.
+            pass.log_probs(&vec![0; rows], &vec![1.0; rows], None);
+            black_box(scaled(&era, &pass.entropies(), trainer.answer));
+        });
+    });
+}
+
+criterion_group!(benches, bench, activation);
 criterion_main!(benches);

@@ -115,6 +115,21 @@ pub fn one_thread() {
     tch::set_num_threads(1);
 }
 
+/// What names the engine that benchmarks compute with.
+pub const BENCH_ENGINE: &str = "ERA_BENCH_ENGINE";
+
+/// The engine that the environment variable [`BENCH_ENGINE`] names, Flex where it is not set, and the first device of it.
+///
+/// For benchmarks alone: what a run computes with is a part of its cell.
+///
+/// # Errors
+/// As [`device`].
+pub fn bench_device() -> Result<(String, Device), NoDevice> {
+    let engine = std::env::var(BENCH_ENGINE).unwrap_or_else(|_| "flex".to_owned());
+    let device = device(&engine, 0)?;
+    Ok((engine, device))
+}
+
 /// Vulkan's devices in their own order: graphics cards first, drivers in software last.
 #[cfg(feature = "wgpu")]
 fn vulkan() -> Vec<Device> {

@@ -36,7 +36,7 @@ pub mod transformer;
 pub use burn::tensor::Device;
 
 pub use adam::{Adam, AdamConfig, AdamStep, ScalarAdam};
-pub use device::{ENGINES, NoDevice, device, devices, one_thread};
+pub use device::{BENCH_ENGINE, ENGINES, NoDevice, bench_device, device, devices, one_thread};
 pub use init::{orthogonal, standard_normal, standard_uniform};
 pub use kernels::Activation;
 pub use layer::{Dense, Norm};

@@ -95,6 +95,7 @@ impl Case {
             relu: self.relu,
             samples: self.samples,
             epsilon: EPSILON,
+            bf16: false,
         }
     }
 }

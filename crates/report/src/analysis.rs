@@ -22,11 +22,11 @@ pub(crate) use entropy::{EntropyRow, TaskEntropy};
 pub(crate) use pairs::{Comparison, Pair};
 pub(crate) use pass::{PassAt, pass_at};
 pub(crate) use profile::Profile;
-pub(crate) use reliability::{Reliability, reliability};
+pub(crate) use reliability::{Bin, Reliability, reliability};
 pub(crate) use scores::{MethodScores, Normalised, NormalisedRow, TaskScores};
 
 /// Bootstrap repetitions for tables; era-stats' default, with its level (95 %) and seed.
-const TABLE_REPETITIONS: usize = 50_000;
+pub(crate) const TABLE_REPETITIONS: usize = 50_000;
 /// Repetitions for each point of a curve: there are hundreds, and a band is read by eye.
 const CURVE_REPETITIONS: usize = 5_000;
 /// Confidence level of every interval.
@@ -142,7 +142,7 @@ impl<'a> Analysis<'a> {
 }
 
 /// The bootstrap of tables.
-fn table_bootstrap() -> Result<Bootstrap, ReportError> {
+pub(crate) fn table_bootstrap() -> Result<Bootstrap, ReportError> {
     Bootstrap::new(TABLE_REPETITIONS, LEVEL, SEED).map_err(ReportError::statistics)
 }
 
@@ -152,7 +152,7 @@ fn curve_bootstrap() -> Result<Bootstrap, ReportError> {
 }
 
 /// IQM of some runs of one task; `None` without a run.
-fn iqm(values: &[f64], bootstrap: &Bootstrap) -> Result<Option<Estimate>, ReportError> {
+pub(crate) fn iqm(values: &[f64], bootstrap: &Bootstrap) -> Result<Option<Estimate>, ReportError> {
     if values.is_empty() {
         return Ok(None);
     }

@@ -259,9 +259,15 @@ const OF_PREDICTIONS: &EntropyMetrics = &EntropyMetrics {
 impl Domain {
     /// The domain of a study's suite.
     pub(crate) fn of(study: &Study) -> Self {
-        match study.cells.first() {
-            Some(cell) if cell.suite == VISION => Self::Vision,
-            Some(cell) if cell.suite == LLM => Self::Llm,
+        let first = study.cells.first();
+        first.map_or(Self::Control, |cell| Self::of_suite(&cell.suite))
+    }
+
+    /// The domain of the suite of this name.
+    pub(crate) fn of_suite(suite: &str) -> Self {
+        match suite {
+            VISION => Self::Vision,
+            LLM => Self::Llm,
             _ => Self::Control,
         }
     }

@@ -44,6 +44,9 @@ pub enum ReportError {
         /// What is wrong.
         reason: String,
     },
+    /// The store of records could not be read.
+    #[error(transparent)]
+    Store(era_harness::store::StoreError),
     /// Rows could not be arranged in a frame.
     #[error("arrange the records in a frame: {0}")]
     Frame(#[from] polars::error::PolarsError),

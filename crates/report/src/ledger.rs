@@ -17,16 +17,16 @@ use crate::template;
 pub(crate) struct Entry {
     /// Name of its macro, without the backslash; `Low`, `High` and `Runs` are appended for what comes with it.
     #[serde(rename = "macro")]
-    name: String,
+    pub(crate) name: String,
     /// What it is, in words.
-    about: String,
-    printed: String,
-    low: Option<String>,
-    high: Option<String>,
+    pub(crate) about: String,
+    pub(crate) printed: String,
+    pub(crate) low: Option<String>,
+    pub(crate) high: Option<String>,
     /// All digits of the value.
-    value: Option<f64>,
+    pub(crate) value: Option<f64>,
     runs: usize,
-    cells: Vec<CellId>,
+    pub(crate) cells: Vec<CellId>,
 }
 
 /// All numbers of a study.
@@ -84,6 +84,12 @@ impl Ledger {
             }),
             None => Ok(ledger),
         }
+    }
+
+    /// The number of this place, for example experiment, task, method, `return`.
+    pub(crate) fn find(&self, place: &[&str]) -> Option<&Entry> {
+        let name = macro_name(place);
+        self.0.iter().find(|entry| entry.name == name)
     }
 
     fn add_scores(&mut self, analysis: &Analysis<'_>, experiment: &str) {

@@ -6,14 +6,18 @@
 //!
 //! [`build`] makes everything in memory, [`Report::write`] puts it on disk: for every study a folder with its tables
 //! (`.tex`), its figures (`.svg`, `.pdf`), `numbers.tex` (every number as a macro) and `provenance.json` (the cells behind
-//! every number).
+//! every number). [`Report::write_page`] writes all of it as one page to look at, [`PAGE`]; what it says of machines and
+//! times is of the runs too, but the page is not held against them: a cell that is run again takes another time.
 
 mod analysis;
 mod board;
+pub mod claims;
+pub mod compare;
 mod domain;
 mod error;
 mod figure;
 mod frame;
+mod html;
 mod ledger;
 mod number;
 mod output;
@@ -32,6 +36,7 @@ use era_harness::store::Store;
 use analysis::Analysis;
 use board::Board;
 use domain::Domain;
+use figure::Figure;
 use ledger::Ledger;
 use published::{Configuration, Published};
 use records::Records;
@@ -40,6 +45,7 @@ use template::Templates;
 
 pub use error::ReportError;
 pub use figure::FIGURES;
+pub use html::PAGE;
 pub use output::{Files, Problem, Stale};
 pub use records::LeftOut;
 pub use study::Study;
@@ -58,6 +64,8 @@ pub struct ReportInputs<'a> {
     pub templates: &'a Path,
     /// Numbers that others published: `baselines/published.yaml`. Read where a study has a table that shows them.
     pub published: &'a Path,
+    /// The claims of the paper with their verdicts, where the report has them.
+    pub claims: Option<&'a claims::Ledger>,
 }
 
 /// A report, in memory.
@@ -67,6 +75,8 @@ pub struct Report {
     pub files: Files,
     /// Cells without numbers, with the reason, in the order of the studies and their cells.
     pub left_out: Vec<LeftOut>,
+    /// The page to look at: one HTML file that loads nothing.
+    pub page: String,
     /// By study.
     summaries: Vec<Summary>,
 }
@@ -83,13 +93,20 @@ pub fn build(inputs: &ReportInputs<'_>) -> Result<Report, ReportError> {
     let mut report = Report {
         files: Files::new(),
         left_out: Vec::new(),
+        page: String::new(),
         summaries: Vec::new(),
     };
+    let mut page = html::Page::new(inputs.scale);
     for study in inputs.studies {
         let records = Records::read(inputs.store, inputs.scale, &study.cells);
         let published = published(inputs, study)?;
-        report.add(inputs.scale, study, records, &published, &templates)?;
+        report.add(inputs, study, records, &published, &templates, &mut page)?;
     }
+    if let Some(ledger) = inputs.claims {
+        report.files.extend(ledger.files(inputs.templates)?);
+        page.claim(ledger.rows.iter().map(html::claims::Row::from).collect());
+    }
+    report.page = page.render()?;
     Ok(report)
 }
 
@@ -105,23 +122,27 @@ fn published(inputs: &ReportInputs<'_>, study: &Study) -> Result<Vec<Configurati
 impl Report {
     fn add(
         &mut self,
-        scale: &str,
+        inputs: &ReportInputs<'_>,
         study: &Study,
         records: Records,
         published: &[Configuration],
         templates: &Templates,
+        page: &mut html::Page,
     ) -> Result<(), ReportError> {
         let hash = records.hash();
-        let analysis = Analysis::new(scale, Board::new(study, records)?)?;
+        let analysis = Analysis::new(inputs.scale, Board::new(study, records)?)?;
         let path = |name: &str| format!("{}/{name}", study.experiment);
         for name in &study.tables {
             let text = table::table(name, &analysis, published, templates)?;
             self.files.insert(path(&format!("{name}.tex")), text.into());
         }
+        let mut figures = Vec::new();
         for name in &study.figures {
-            let (svg, pdf) = figure::figure(name, &analysis, &hash)?;
+            let figure = Figure::new(name, &analysis)?;
+            let (svg, pdf) = figure::files(name, &figure, &analysis, &hash)?;
             self.files.insert(path(&format!("{name}.svg")), svg.into());
             self.files.insert(path(&format!("{name}.pdf")), pdf);
+            figures.push((name.as_str(), figure));
         }
         let ledger = Ledger::new(&analysis)?;
         self.files
@@ -130,6 +151,7 @@ impl Report {
             path("provenance.json"),
             ledger.provenance(&analysis, published, &hash).into(),
         );
+        page.add(&analysis, &ledger, published, &figures);
         self.summaries.push(Summary::new(&analysis));
         self.left_out.extend(analysis.board.left_out);
         Ok(())
@@ -142,6 +164,14 @@ impl Report {
     /// A file or folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
         output::write(folder, &self.files)
+    }
+
+    /// Writes the page below `folder`, whole or not at all; one that is right already is not touched. Returns its path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_page(&self, folder: &Path) -> Result<PathBuf, ReportError> {
+        output::write_one(&folder.join(PAGE), self.page.as_bytes())
     }
 
     /// How the files below `folder` differ from this report; empty when they are up to date. Writes nothing.

@@ -67,6 +67,14 @@ pub(crate) fn write(folder: &Path, files: &Files) -> Result<Vec<PathBuf>, Report
     Ok(changed)
 }
 
+/// Writes one file that is none of a folder's [`Files`], unless it is right already. Returns its path.
+pub(crate) fn write_one(path: &Path, bytes: &[u8]) -> Result<PathBuf, ReportError> {
+    if read_if_there(path)?.as_deref() != Some(bytes) {
+        write_whole(path, bytes)?;
+    }
+    Ok(path.to_path_buf())
+}
+
 /// How the files below `folder` differ from `files`, in the order of their names.
 pub(crate) fn check(folder: &Path, files: &Files) -> Result<Vec<Stale>, ReportError> {
     let mut stale = Vec::new();
@@ -148,7 +156,7 @@ fn file_names(folder: &Path) -> Result<Vec<String>, ReportError> {
 }
 
 /// Writes under a temporary name, syncs, renames.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(ReportError::file("create", folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();

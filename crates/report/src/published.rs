@@ -1,6 +1,6 @@
 //! Numbers that others published, from `baselines/published.yaml`: shown beside ours, never mixed with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use era_harness::{Cell, Params};
@@ -37,7 +37,7 @@ struct Entry {
     what: String,
     task: Option<String>,
     #[serde(default)]
-    #[expect(dead_code, reason = "aggregates over tasks are not shown yet")]
+    #[expect(dead_code, reason = "an aggregate has no place in a table of tasks")]
     suite: Option<String>,
     method: String,
     #[serde(default)]
@@ -54,11 +54,22 @@ struct Entry {
     seeds: Vec<u64>,
     values: Vec<f64>,
     #[serde(default)]
+    at: Vec<f64>,
+    #[serde(default)]
     unit: Option<String>,
     decimals: Option<usize>,
     plus_minus: Option<f64>,
+    #[serde(default = "shown")]
+    in_tables: bool,
+    #[serde(default)]
+    #[expect(dead_code, reason = "for readers of the file")]
+    not_stated: Vec<String>,
     #[serde(default)]
     note: Option<String>,
+}
+
+fn shown() -> bool {
+    true
 }
 
 /// What a published number was trained with.
@@ -120,18 +131,43 @@ pub(crate) enum Augmentation {
 /// A published number as it is quoted, with where it stands.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Quoted {
-    id: String,
-    what: String,
+    pub(crate) id: String,
+    pub(crate) what: String,
     pub(crate) printed: String,
     pub(crate) plus_minus: Option<String>,
-    unit: Option<String>,
-    source: String,
-    r#where: String,
-    note: Option<String>,
+    pub(crate) unit: Option<String>,
+    pub(crate) source: String,
+    pub(crate) r#where: String,
+    pub(crate) note: Option<String>,
     #[serde(skip)]
     metric: String,
     #[serde(skip)]
     augmentation: Option<Augmentation>,
+}
+
+/// What a claim quotes: a published number, or the ends of a curve.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Statement {
+    /// Its name in `baselines/published.yaml`.
+    pub id: String,
+    /// The quantity in words.
+    pub what: String,
+    /// As printed in its source; of a curve the first and the last value.
+    pub printed: String,
+    /// What stands behind a ± there.
+    pub plus_minus: Option<String>,
+    /// Its unit, where it is not that of the metric.
+    pub unit: Option<String>,
+    /// The letter of the source.
+    pub source: String,
+    /// Figure, table or section.
+    pub r#where: String,
+    /// The value; of a curve the first one.
+    #[serde(skip)]
+    pub(crate) first: f64,
+    /// The value; of a curve the last one.
+    #[serde(skip)]
+    pub(crate) last: f64,
 }
 
 /// The published numbers of one configuration of a method on one task.
@@ -149,7 +185,7 @@ impl Published {
     /// Reads the file.
     ///
     /// # Errors
-    /// It cannot be read, has another format, or quotes a source that it does not list.
+    /// It cannot be read, has another format, or one of its entries contradicts itself or another one.
     pub(crate) fn read(path: &Path) -> Result<Self, ReportError> {
         let text = std::fs::read_to_string(path).map_err(ReportError::file("read", path))?;
         let wrong = |reason: String| ReportError::Published {
@@ -162,13 +198,72 @@ impl Published {
             let format = published.format;
             return Err(wrong(format!("format {format} is not {FORMAT}")));
         }
-        let unknown = |entry: &&Entry| !published.sources.contains_key(&entry.source);
-        match published.entries.iter().find(unknown) {
-            Some(Entry { id, source, .. }) => {
-                Err(wrong(format!("`{id}` has the unknown source `{source}`")))
-            }
-            None => Ok(published),
+        let mut seen = BTreeSet::new();
+        for entry in &published.entries {
+            published.check(entry, &mut seen).map_err(wrong)?;
         }
+        Ok(published)
+    }
+
+    /// Says what is wrong with an entry, given the ids of those before it.
+    fn check<'e>(&self, entry: &'e Entry, seen: &mut BTreeSet<&'e str>) -> Result<(), String> {
+        let Entry {
+            id,
+            source,
+            values,
+            at,
+            ..
+        } = entry;
+        if !seen.insert(id) {
+            return Err(format!("there are two entries with the id `{id}`"));
+        }
+        if !self.sources.contains_key(source) {
+            return Err(format!("`{id}` has the unknown source `{source}`"));
+        }
+        if values.is_empty() || !values.iter().chain(at).all(|value| value.is_finite()) {
+            return Err(format!("`{id}` has no value, or one that is not finite"));
+        }
+        if !at.is_empty() && at.len() != values.len() {
+            let (points, values) = (at.len(), values.len());
+            return Err(format!("`{id}` has {values} values at {points} points"));
+        }
+        Ok(())
+    }
+
+    /// What the letter of a source stands for.
+    pub(crate) fn source(&self, tag: &str) -> Option<&str> {
+        self.sources.get(tag).map(String::as_str)
+    }
+
+    /// The letters of all sources.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.keys().map(String::as_str)
+    }
+
+    /// The ids of all entries.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.id.as_str())
+    }
+
+    /// An entry as a claim quotes it.
+    pub(crate) fn statement(&self, id: &str) -> Option<Statement> {
+        let entry = self.entries.iter().find(|entry| entry.id == id)?;
+        let (first, last) = (*entry.values.first()?, *entry.values.last()?);
+        let printed = match entry.values.as_slice() {
+            [value] => entry.print(*value),
+            _ => format!("{} to {}", entry.print(first), entry.print(last)),
+        };
+        Some(Statement {
+            id: entry.id.clone(),
+            what: entry.what.clone(),
+            printed,
+            plus_minus: entry.plus_minus.map(|value| entry.print(value)),
+            unit: entry.unit.clone(),
+            source: entry.source.clone(),
+            r#where: entry.r#where.clone(),
+            first,
+            last,
+        })
     }
 
     /// What is published of a domain's methods, each on a task in a stated setting, in the order of the file.
@@ -178,7 +273,7 @@ impl Published {
             let (Some(task), Some(setting)) = (&entry.task, &entry.setting) else {
                 continue;
             };
-            if setting.domain() != domain {
+            if setting.domain() != domain || !entry.in_tables {
                 continue;
             }
             let Some(number) = self.quoted(entry, setting) else {
@@ -210,15 +305,11 @@ impl Published {
         let [value] = entry.values.as_slice() else {
             return None;
         };
-        let print = |value: f64| match entry.decimals {
-            Some(decimals) => fixed(value, decimals),
-            None => value.to_string(),
-        };
         Some(Quoted {
             id: entry.id.clone(),
             what: entry.what.clone(),
-            printed: print(*value),
-            plus_minus: entry.plus_minus.map(print),
+            printed: entry.print(*value),
+            plus_minus: entry.plus_minus.map(|value| entry.print(value)),
             unit: entry.unit.clone(),
             source: self.sources.get(&entry.source)?.clone(),
             r#where: entry.r#where.clone(),
@@ -226,6 +317,16 @@ impl Published {
             metric: entry.metric.clone(),
             augmentation: setting.augmentation(),
         })
+    }
+}
+
+impl Entry {
+    /// A value with the digits that it has in its source.
+    fn print(&self, value: f64) -> String {
+        match self.decimals {
+            Some(decimals) => fixed(value, decimals),
+            None => value.to_string(),
+        }
     }
 }
 
@@ -256,7 +357,7 @@ impl Configuration {
 }
 
 /// Whether two parameters have the same value; whole numbers and others are numbers alike.
-fn same(one: &serde_json::Value, other: &serde_json::Value) -> bool {
+pub(crate) fn same(one: &serde_json::Value, other: &serde_json::Value) -> bool {
     match (one.as_f64(), other.as_f64()) {
         (Some(one), Some(other)) => one == other,
         _ => one == other,

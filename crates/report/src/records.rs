@@ -1,6 +1,6 @@
 //! Reading run records: what is whole is taken, what is not is named.
 
-use era_harness::record::Row;
+use era_harness::record::{Row, RunRecord};
 use era_harness::store::{CellState, Store, Verify};
 use era_harness::{Cell, CellId, sealed};
 use serde::Serialize;
@@ -14,9 +14,13 @@ pub(crate) struct FinishedRun {
     pub(crate) seed: u64,
     /// Commit of the program that ran it.
     pub(crate) commit: String,
+    /// Model of the processor that ran it.
+    pub(crate) cpu: String,
     /// BLAKE3 of its rows.
     pub(crate) hash: String,
     pub(crate) rows: Vec<Row>,
+    /// When, where and how long it ran.
+    pub(crate) record: Box<RunRecord>,
 }
 
 /// A cell that the report has no numbers of.
@@ -77,7 +81,7 @@ impl Records {
 }
 
 /// The run of one cell; or why there is none, and whether that is a fault.
-fn read_run(
+pub(crate) fn read_run(
     store: &Store,
     scale: &str,
     at: usize,
@@ -98,10 +102,12 @@ fn read_run(
     let rows = sealed::read(&path).map_err(|error| (error.to_string(), true))?;
     Ok(FinishedRun {
         cell: at,
-        id: record.cell,
+        id: record.cell.clone(),
         seed: cell.seed,
-        commit: record.commit,
-        hash: record.metrics_hash,
+        commit: record.commit.clone(),
+        cpu: record.machine.cpu.clone(),
+        hash: record.metrics_hash.clone(),
         rows,
+        record,
     })
 }

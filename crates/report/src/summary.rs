@@ -1,6 +1,6 @@
 //! The summary on the terminal: the numbers of the tables as plain text.
 
-mod layout;
+pub(crate) mod layout;
 
 use crate::analysis::{Analysis, EntropyRow, NormalisedRow};
 use crate::domain::{Domain, ECE, ENTROPY, NLL, PASS_AT_MOST, RESPONSE_ENTROPY, TOP_FIVE};

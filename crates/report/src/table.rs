@@ -1,7 +1,7 @@
 //! Tables: what their templates are filled in with.
 
 mod llm;
-mod vision;
+pub(crate) mod vision;
 
 use serde::Serialize;
 

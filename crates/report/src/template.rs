@@ -40,6 +40,9 @@ impl Templates {
             _ => Ok(write!(out, "{value}")?),
         });
         environment.add_filter("number", |text: &str| Value::from_safe_string(number(text)));
+        environment.add_filter("quantity", |text: &str| {
+            Value::from_safe_string(quantity(text))
+        });
         environment.add_filter("comment", |text: &str| {
             Value::from_safe_string(comment(text))
         });
@@ -91,6 +94,11 @@ pub(crate) fn number(text: &str) -> String {
         .replace('>', "$>$")
 }
 
+/// A number with words or a unit, with LaTeX's minus.
+pub(crate) fn quantity(text: &str) -> String {
+    escape(text).replace('-', "$-$")
+}
+
 /// Text for a line of comment: no line break can end it.
 pub(crate) fn comment(text: &str) -> String {
     text.chars()
@@ -128,6 +136,7 @@ mod tests {
         );
         assert_eq!(escape("two\nlines"), "two lines");
         assert_eq!(comment("a\nb\r%"), "a b %");
+        assert_eq!(quantity("-7.0 %"), r"$-$7.0 \%");
     }
 
     #[test]

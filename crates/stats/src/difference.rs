@@ -1,4 +1,4 @@
-//! The difference of two algorithms whose runs are paired.
+//! The difference of two algorithms, whose runs are paired or not.
 
 use crate::aggregate::{Aggregates, Aggregator, estimates, identity, values};
 use crate::bootstrap::{Bootstrap, Estimate, resample};
@@ -39,11 +39,7 @@ pub fn paired(
     bootstrap: &Bootstrap,
 ) -> Result<Aggregates<Estimate>, PairError> {
     check(left, right)?;
-    let (of_left, of_right) = (
-        values(left, gamma).to_array(),
-        values(right, gamma).to_array(),
-    );
-    let values: [f64; 4] = std::array::from_fn(|at| of_left[at] - of_right[at]);
+    let values = apart(left, right, gamma);
     if left.fewest_runs() < 2 {
         return Ok(estimates(values, &[]));
     }
@@ -71,13 +67,58 @@ pub fn paired(
     Ok(estimates(values, &intervals))
 }
 
-fn check(left: &Scores, right: &Scores) -> Result<(), PairError> {
-    if left.tasks() != right.tasks() {
-        return Err(PairError::Tasks {
-            left: left.tasks(),
-            right: right.tasks(),
-        });
+/// Aggregates of `left` minus those of `right`, with stratified bootstrap intervals that resample the two independently: for
+/// runs that have nothing in common. The numbers of runs may differ.
+///
+/// # Errors
+/// The two have different numbers of tasks.
+pub fn unpaired(
+    left: &Scores,
+    right: &Scores,
+    gamma: f64,
+    bootstrap: &Bootstrap,
+) -> Result<Aggregates<Estimate>, PairError> {
+    check_tasks(left, right)?;
+    let values = apart(left, right, gamma);
+    if left.fewest_runs() < 2 || right.fewest_runs() < 2 {
+        return Ok(estimates(values, &[]));
     }
+    let (left_side, right_side) = (Aggregator::new(left, gamma), Aggregator::new(right, gamma));
+    let intervals = bootstrap.intervals(
+        values.len(),
+        || {
+            (
+                (identity(left), left_side.workspace()),
+                (identity(right), right_side.workspace()),
+            )
+        },
+        |((of_left, left_space), (of_right, right_space)), rng, row| {
+            resample(left, rng, of_left);
+            resample(right, rng, of_right);
+            let (a, b) = (
+                left_side.of(of_left, left_space),
+                right_side.of(of_right, right_space),
+            );
+            for (value, (a, b)) in row.iter_mut().zip(a.iter().zip(b)) {
+                *value = a - b;
+            }
+        },
+    );
+    Ok(estimates(values, &intervals))
+}
+
+/// The differences of the scores themselves.
+fn apart(left: &Scores, right: &Scores, gamma: f64) -> [f64; 4] {
+    let (left, right) = (
+        values(left, gamma).to_array(),
+        values(right, gamma).to_array(),
+    );
+    std::array::from_fn(|at| left[at] - right[at])
+}
+
+/// Whether run for run they are pairs.
+pub(crate) fn check(left: &Scores, right: &Scores) -> Result<(), PairError> {
+    check_tasks(left, right)?;
     for task in 0..left.tasks() {
         let (left, right) = (left.runs(task).len(), right.runs(task).len());
         if left != right {
@@ -85,4 +126,14 @@ fn check(left: &Scores, right: &Scores) -> Result<(), PairError> {
         }
     }
     Ok(())
+}
+
+fn check_tasks(left: &Scores, right: &Scores) -> Result<(), PairError> {
+    if left.tasks() == right.tasks() {
+        return Ok(());
+    }
+    Err(PairError::Tasks {
+        left: left.tasks(),
+        right: right.tasks(),
+    })
 }

@@ -16,7 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`pass`] has pass@k, by which language models are judged.
+//! [`margin`] judges a difference by a margin, for few runs and many questions; [`pass`] has pass@k, by which language models are judged.
 //!
 //! Results are a pure function of scores, settings and seed: the number of threads does not matter.
 
@@ -24,9 +24,12 @@ pub mod aggregate;
 pub mod bootstrap;
 pub mod difference;
 pub mod improvement;
+pub mod margin;
 pub mod pass;
 pub mod profile;
+pub mod ratio;
 pub mod scores;
+pub mod student;
 
 pub use aggregate::Aggregates;
 pub use bootstrap::{Bootstrap, BootstrapError, Estimate, Interval};

@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use era_stats::{
-    Bootstrap, Estimate, Interval, Scores, ScoresError, aggregate, difference, improvement, profile,
+    Bootstrap, Estimate, Interval, Scores, ScoresError, aggregate, difference, improvement,
+    profile, ratio,
 };
 use proptest::prelude::*;
 
@@ -116,6 +117,70 @@ proptest! {
             }
         }
     }
+
+    /// Against a side without spread a difference stays where the other side's scores are; against itself it has zero in it.
+    #[test]
+    fn an_unpaired_difference_stays_in_reach(tasks in ragged(2), quarters in -8_i32..8) {
+        let level = f64::from(quarters) / 4.0;
+        let flat: Vec<Vec<f64>> = tasks.iter().map(|_| vec![level; 3]).collect();
+        let (scores, flat) = (scores(&tasks), scores(&flat));
+        let difference = difference::unpaired(&scores, &flat, 1.0, &quick()).unwrap().iqm;
+        let value = aggregate::values(&scores, 1.0).iqm;
+        prop_assert!((difference.value - (value - level)).abs() < 1e-12);
+        let interval = difference.interval.unwrap();
+        prop_assert!(interval.low >= value_range(&tasks).0 - level - 1e-12);
+        prop_assert!(interval.high <= value_range(&tasks).1 - level + 1e-12);
+        let itself = difference::unpaired(&scores, &scores, 1.0, &quick()).unwrap().iqm;
+        prop_assert_eq!(itself.value, 0.0);
+        let itself = itself.interval.unwrap();
+        prop_assert!(itself.low <= 0.0 && itself.high >= 0.0, "{:?}", itself);
+    }
+}
+
+/// The smallest and the largest score.
+fn value_range(tasks: &[Vec<f64>]) -> (f64, f64) {
+    let all = || tasks.iter().flatten().copied();
+    (
+        all().fold(f64::INFINITY, f64::min),
+        all().fold(f64::NEG_INFINITY, f64::max),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_constant_factor_has_no_spread_when_paired(tasks in ragged(2), quarters in 1_i32..12) {
+        let factor = f64::from(quarters) / 4.0;
+        // Above zero, where ratios mean something.
+        let lowest = tasks.iter().flatten().copied().fold(0.0, f64::min);
+        let base: Vec<Vec<f64>> = tasks.iter().map(|runs| runs.iter().map(|run| run - lowest + 1.0).collect()).collect();
+        let more: Vec<Vec<f64>> = base.iter().map(|runs| runs.iter().map(|run| run * factor).collect()).collect();
+        let Estimate { value, interval } = ratio::paired(&scores(&more), &scores(&base), &quick()).unwrap();
+        let interval = interval.unwrap();
+        for found in [value, interval.low, interval.high] {
+            prop_assert!((found - factor).abs() < 1e-9, "{found} for {factor}");
+        }
+    }
+}
+
+#[test]
+fn ratios_to_nothing_are_refused_or_have_no_end() {
+    let one = Scores::new(&[[1.0, 2.0, 3.0]]).unwrap();
+    let zero = Scores::new(&[[-1.0, 0.0, 1.0]]).unwrap();
+    let told = ratio::paired(&one, &zero, &quick()).unwrap_err();
+    assert_eq!(
+        told.to_string(),
+        "a ratio to 0 says nothing: it is not above zero"
+    );
+    // Above zero on the whole, below it in a third of the resamples.
+    let wide = Scores::new(&[[-4.0, 1.0, 5.0]]).unwrap();
+    let found = ratio::paired(&one, &wide, &quick()).unwrap();
+    assert_eq!((found.value, found.interval), (3.0, None));
+    let single = Scores::new(&[[2.0]]).unwrap();
+    let found = ratio::paired(&single, &single, &quick()).unwrap();
+    assert_eq!((found.value, found.interval), (1.0, None));
+    assert!(ratio::paired(&one, &single, &quick()).is_err());
 }
 
 /// Twelve tasks of six runs; uneven, without structure that a bootstrap could trip over.

@@ -1,8 +1,10 @@
 //! One update of a residual network on one batch: forward, backward and the step of SGD. Loading is not in it.
 //!
-//! `cargo xtask bench --bench train`; `docs/PERFORMANCE.md` says how to read it.
+//! `cargo xtask bench --bench train`; `docs/PERFORMANCE.md` says how to read it. `ERA_BENCH_ENGINE` names the engine, Flex by default.
 
-use burn::tensor::{Device, Tensor};
+use std::hint::black_box;
+
+use burn::tensor::{Device, Tensor, TensorData};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use era::{SoftmaxEra, SoftmaxEraConfig};
 use era_nn::conv::block;
@@ -16,8 +18,20 @@ use rand_chacha::rand_core::SeedableRng;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The device that is measured.
+fn device() -> Device {
+    let engine = era_nn::bench_device();
+    engine.unwrap_or_else(|error| panic!("failed to {error}")).1
+}
+
+/// Waits until the device has done what it was given.
+fn finish(device: &Device) {
+    device.sync().expect("the device works");
+}
+
 /// A network and one batch of random images.
 struct Bench {
+    device: Device,
     net: ResNet,
     sgd: Sgd,
     images: Tensor<5>,
@@ -27,7 +41,7 @@ struct Bench {
 
 impl Bench {
     fn new(arch: Arch, stem: Stem, channels: usize, side: usize, samples: usize) -> Self {
-        let device = Device::flex();
+        let device = device();
         let plan = Plan::new(arch, stem, channels, 10);
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let shape = [samples, channels, side, side];
@@ -47,6 +61,7 @@ impl Bench {
             images: block(&pixels, shape, &device),
             targets: loss::targets(&labels, 10, 0.0, &device).autodiff(),
             samples,
+            device,
         }
     }
 
@@ -57,6 +72,7 @@ impl Bench {
         let mut gradients = loss.backward();
         let gradients = pass.gradients(&mut gradients);
         self.sgd.step(&mut self.net, gradients, 0.01);
+        finish(&self.device);
     }
 }
 
@@ -99,20 +115,51 @@ fn train(c: &mut Criterion) {
             64,
         ),
     ] {
-        let mut bench = Bench::new(arch, stem, channels, side, samples);
         group.throughput(Throughput::Elements(samples as u64));
-        group.bench_function(name, |b| b.iter(|| bench.update(|logits| logits)));
+        group.bench_function(name, |b| {
+            // Here, so that a benchmark that is not chosen costs nothing.
+            let mut bench = Bench::new(arch, stem, channels, side, samples);
+            b.iter(|| bench.update(|logits| logits));
+        });
     }
-    let era = SoftmaxEra::new(SoftmaxEraConfig::official(10))
-        .expect("the official settings are in range");
-    let era = era::burn::SoftmaxEra::new(era);
-    let mut bench = Bench::new(Arch::ResNet20, Stem::Cifar, 3, 32, 128);
+    let era = era();
     group.throughput(Throughput::Elements(128));
     group.bench_function("resnet-20/32x32/128/era", |b| {
+        let mut bench = Bench::new(Arch::ResNet20, Stem::Cifar, 3, 32, 128);
         b.iter(|| bench.update(|raw| era.logits(raw)));
     });
     group.finish();
 }
 
-criterion_group!(benches, train);
+fn era() -> era::burn::SoftmaxEra {
+    let era = SoftmaxEra::new(SoftmaxEraConfig::official(10));
+    era::burn::SoftmaxEra::new(era.expect("the official settings are in range"))
+}
+
+/// The activation alone, as an update computes it: forward and backward on the logits of a batch of 128. The same graph without it comes
+/// beside it; the difference is what ERA costs.
+fn activation(c: &mut Criterion) {
+    let device = device();
+    let random = |seed| {
+        let mut values = vec![0.0; 128 * 10];
+        standard_normal(&mut ChaCha8Rng::seed_from_u64(seed), &mut values);
+        Tensor::<2>::from_data(TensorData::new(values, [128, 10]), &device).autodiff()
+    };
+    let (raw, upstream, era) = (random(0), random(1), era());
+    let mut group = c.benchmark_group("era/softmax/128x10");
+    let mut measure = |name: &str, activation: &dyn Fn(Tensor<2>) -> Tensor<2>| {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let logits = activation(raw.clone().require_grad());
+                black_box((logits * upstream.clone()).sum().backward());
+                finish(&device);
+            });
+        });
+    };
+    measure("with", &|raw| era.logits(raw));
+    measure("without", &|raw| raw);
+    group.finish();
+}
+
+criterion_group!(benches, train, activation);
 criterion_main!(benches);

@@ -27,7 +27,7 @@ pub enum CropKind {
 pub enum Precision {
     /// 32-bit floats.
     F32,
-    /// bfloat16 with 32-bit weights, on devices that have it.
+    /// Convolutions in bfloat16 with 32-bit weights, on devices that have it: every engine but `flex`.
     Bf16,
 }
 
@@ -237,12 +237,6 @@ impl Common {
             0.0,
             10.0,
         )?;
-        if self.precision == Precision::Bf16 {
-            return Err(range(
-                "precision",
-                "bf16 needs a device that has it, and this build has none".to_owned(),
-            ));
-        }
         let Some(task) = tasks::find(task) else {
             return Ok(());
         };

@@ -15,7 +15,7 @@ use crate::loading::{self, refused};
 use crate::loss;
 use crate::metrics::Predictions;
 use crate::nets::{Pass, ResNet, Sgd};
-use crate::params::Common;
+use crate::params::{Common, Precision};
 use crate::schedule::Schedule;
 use crate::tasks::{self, TaskInfo};
 
@@ -66,6 +66,11 @@ struct Sums {
 impl Training {
     /// Opens the data, draws the network, or takes both up where a checkpoint of the run has left them.
     pub(crate) fn begin(cell: &Cell, params: Common, run: &mut Run) -> Result<Self, TrainError> {
+        if params.precision == Precision::Bf16 && run.device().engine == "flex" {
+            return Err(TrainError::Other(
+                "compute in bf16: flex has 32-bit floats only; `--device libtorch-cuda`, or `precision: f32`".into(),
+            ));
+        }
         let (device, checkpoint) = (crate::device(run)?, run.resume()?);
         let streams = run.streams();
         Self::open(&cell.task, params, streams, &device, checkpoint.as_ref())
@@ -86,7 +91,8 @@ impl Training {
         let classes = train.classes().len();
         let plan = params.plan(task, classes);
         let mut rng = streams.at("init", 0);
-        let net = ResNet::init(plan, params.zero_init_residual, &mut rng, device);
+        let mut net = ResNet::init(plan, params.zero_init_residual, &mut rng, device);
+        net.set_bf16(params.precision == Precision::Bf16);
         let updates_per_epoch = (train.len() / params.batch_size) as u64;
         if updates_per_epoch == 0 {
             let (images, batch) = (train.len(), params.batch_size);

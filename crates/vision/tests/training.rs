@@ -168,7 +168,7 @@ fn parameters_out_of_range_are_refused_by_name() {
         ),
         (
             "cross-entropy",
-            serde_json::json!({"precision": "bf16"}),
+            serde_json::json!({"precision": "f16"}),
             "`precision`",
         ),
         (

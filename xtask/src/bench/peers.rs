@@ -3,7 +3,6 @@
 //! Everything runs one after the other, since two measurements side by side slow each other down. The peers' scripts
 //! print one line of JSON each, our benchmarks criterion's one line each.
 
-use std::fs;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -29,7 +28,7 @@ pub(super) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
     }
     let python = Python::with_peers(sh)?;
     // Nothing compiles while something is measured.
-    let features = &era::features(sh, "era-cli");
+    let features = &era::features(sh, &[]);
     let benches = benches();
     cmd!(
         sh,
@@ -42,7 +41,7 @@ pub(super) fn run(sh: &Shell) -> Result<ExitCode, Failure> {
     eprintln!(
         "measuring, one after the other; about half an hour in which nothing else should run"
     );
-    let before = load();
+    let before = super::load();
     let ours = ours(sh, features)?;
     let product = product(sh, &python, &ours)?;
     let mut tables = Vec::new();
@@ -141,12 +140,6 @@ fn number(line: &str, field: &str, script: &str) -> Result<f64, Failure> {
             "failed to find `{field}` in what {script} printed: {line:?}"
         ))
     })
-}
-
-/// The machine's load over the last minute, where the system says it.
-fn load() -> Option<String> {
-    let text = fs::read_to_string("/proc/loadavg").ok()?;
-    text.split_whitespace().next().map(str::to_owned)
 }
 
 #[cfg(test)]

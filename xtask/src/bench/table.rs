@@ -62,16 +62,30 @@ pub(super) fn number(json: &str, name: &str) -> Option<f64> {
     after[..end].trim().parse().ok()
 }
 
-/// The nanoseconds of the benchmark `name` in criterion's format `bencher`:
-/// `test NAME ... bench:   5,412,345 ns/iter (+/- 12,345)`.
-pub(super) fn nanoseconds(output: &str, name: &str) -> Option<f64> {
+/// What criterion found of a benchmark, in nanoseconds an iteration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Measured {
+    pub(super) median: f64,
+    /// Standard deviation of its samples.
+    pub(super) deviation: f64,
+}
+
+/// The benchmark `name` in criterion's format `bencher`: `test NAME ... bench:   5,412,345 ns/iter (+/- 12,345)`.
+pub(super) fn measured(output: &str, name: &str) -> Option<Measured> {
     let start = format!("test {name} ... bench:");
     let rest = output
         .lines()
         .find_map(|line| line.trim_start().strip_prefix(&start))?;
-    let (count, _) = rest.split_once("ns/iter")?;
-    let nanoseconds: f64 = count.trim().replace(',', "").parse().ok()?;
-    (nanoseconds > 0.0).then_some(nanoseconds)
+    let (median, rest) = rest.split_once("ns/iter (+/-")?;
+    let (deviation, _) = rest.split_once(')')?;
+    let number = |text: &str| text.trim().replace(',', "").parse().ok();
+    let (median, deviation) = (number(median)?, number(deviation)?);
+    (median > 0.0).then_some(Measured { median, deviation })
+}
+
+/// The nanoseconds of the benchmark `name` in the same format.
+pub(super) fn nanoseconds(output: &str, name: &str) -> Option<f64> {
+    Some(measured(output, name)?.median)
 }
 
 #[cfg(test)]
@@ -100,6 +114,8 @@ test step/gym/half-cheetah/2x256/sac-era ... bench:           0 ns/iter (+/- 0)
 ";
         let of = |name: &str| nanoseconds(output, name);
         assert_eq!(of("product/256x256x256"), Some(197_012.0));
+        let measured = measured(output, "product/256x256x256").unwrap();
+        assert_eq!(measured.deviation, 1_204.0);
         assert_eq!(of("step/gym/half-cheetah/2x256/sac"), Some(5_412_345.0));
         assert_eq!(of("step/gym/half-cheetah/2x256/sac-era"), None);
         assert_eq!(of("step/gym/half-cheetah/2x64/ppo"), None);

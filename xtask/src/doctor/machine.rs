@@ -1,5 +1,6 @@
 //! The machine: devices, cores, memory, disk.
 
+use std::path::PathBuf;
 use std::thread;
 
 use xshell::{Shell, cmd};
@@ -10,11 +11,64 @@ use crate::paths;
 /// Free disk below which a build from nothing may not fit, in bytes.
 const ROOM_FOR_A_BUILD: u64 = 8 << 30;
 
-pub(super) fn devices() -> Vec<Finding> {
-    vec![Finding::ok(
-        "flex",
-        format!("pure Rust on the processor, {}", vectors()),
-    )]
+/// What `--device` can name here.
+pub(super) fn devices(sh: &Shell, libtorch: Option<PathBuf>) -> Vec<Finding> {
+    let flex = format!("pure Rust on the processor, {}", vectors());
+    let cards = nvidia(sh);
+    vec![
+        Finding::ok("flex", flex),
+        match libtorch {
+            Some(folder) => Finding::ok("libtorch", paths::shown(&folder)),
+            None => Finding::optional(
+                "libtorch",
+                "PyTorch's kernels",
+                "cargo xtask setup libtorch",
+            ),
+        },
+        match vulkan_drivers() {
+            drivers if drivers.is_empty() => Finding::optional(
+                "wgpu",
+                "no Vulkan driver",
+                "in software: apt-get install mesa-vulkan-drivers",
+            ),
+            drivers => Finding::ok("wgpu", format!("Vulkan: {}", drivers.join(" "))),
+        },
+        match cards.is_empty() {
+            true => Finding::optional(
+                "cuda",
+                "no NVIDIA card",
+                "a card and its driver; see docs/ENGINES.md",
+            ),
+            false => Finding::ok("cuda", cards.join(", ")),
+        },
+    ]
+}
+
+/// The names of NVIDIA's cards.
+fn nvidia(sh: &Shell) -> Vec<String> {
+    let listed = cmd!(sh, "nvidia-smi --query-gpu=name --format=csv,noheader")
+        .quiet()
+        .ignore_stderr()
+        .read();
+    let listed = listed.unwrap_or_default();
+    let names = listed.lines().map(|line| line.trim().to_owned());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+/// What Vulkan's loader looks for: a file for each driver.
+fn vulkan_drivers() -> Vec<String> {
+    let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"].map(std::fs::read_dir);
+    let files = folders.into_iter().flatten().flatten().flatten();
+    let mut names: Vec<String> = files
+        .filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            let name = name.strip_suffix(".json")?;
+            Some(name.split(['.', '_']).next()?.to_owned())
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 pub(super) fn resources(sh: &Shell) -> Vec<Finding> {

@@ -17,7 +17,7 @@ use crate::fault::Fault;
 use crate::selection::{Chosen, choose};
 use crate::survey::{Standing, survey};
 use crate::training::{Trained, Training};
-use crate::{preflight, registry, reporting, text};
+use crate::{ledger, preflight, registry, reporting, text};
 
 pub(crate) fn run(
     args: &Reproduce,
@@ -42,6 +42,11 @@ pub(crate) fn run(
         return Ok(Exit::Done);
     }
     chosen.skipped.say();
+    // What is wrong with the claims is told before hours of training, not after them.
+    if let Some(claims) = ledger::concerned(&args.selection, &chosen)? {
+        let studies = ledger::studies(&claims, (&args.selection).into(), &suites)?;
+        claims.check(scale, &studies)?;
+    }
     let trained = train(args, &suites, &chosen, &store, &intent, bars)?;
     if trained.interrupted {
         eprintln!(

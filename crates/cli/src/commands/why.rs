@@ -109,7 +109,7 @@ fn why_skipped(part: &str, chosen: &Chosen, out: &mut dyn Write) -> Option<Resul
 }
 
 /// The one cell whose identity is `part`, or has it in it.
-fn find(part: &str, cells: &[Planned]) -> Result<usize, Fault> {
+pub(super) fn find(part: &str, cells: &[Planned]) -> Result<usize, Fault> {
     let matches = |exact: bool| {
         let fits = move |planned: &Planned| match exact {
             true => planned.id.0 == part,

@@ -18,6 +18,8 @@ fn help() {
         "reproduce -h",
         "report -h",
         "paper -h",
+        "compare -h",
+        "verify -h",
     ] {
         let ended = folder.era(command);
         assert_eq!(ended.code, Some(0));
@@ -39,6 +41,11 @@ fn wrong_arguments_end_with_2() {
         "reproduce --only task",
         "reproduce --list --why x",
         "paper --pdf --check",
+        "compare --margin 5",
+        "compare --margin 100%",
+        "compare --json --markdown",
+        "compare --freeze --json",
+        "verify --checkpoint-every 0x",
     ] {
         let ended = folder.era(args);
         assert_eq!(ended.code, Some(2), "{args}: {}", ended.err);
@@ -89,6 +96,14 @@ fn a_path_is_an_experiment() {
         folder.era("reproduce --list --suite ablations/deep").code,
         Some(0)
     );
+}
+
+#[test]
+fn an_experiment_that_is_named_behind_another_suite_is_taken() {
+    let folder = Folder::with(ONE);
+    let ended = folder.era("reproduce --list --suite control,mock");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.starts_with("mock (smoke)"), "{}", ended.out);
 }
 
 #[test]

@@ -61,13 +61,14 @@ fn values_that_changed_in_a_record_are_found() {
 
 #[test]
 fn a_full_disk_is_an_error_and_costs_nothing_finished() {
-    let whole = Folder::with(TWO);
+    let long = TWO.replace("steps: 200", "steps: 800");
+    let whole = Folder::with(&long);
     assert_eq!(whole.reproduce("").code, Some(0));
-    let folder = Folder::with(TWO);
+    let folder = Folder::with(&long);
     assert_eq!(folder.reproduce("--only seed=0").code, Some(0));
     let before = folder.stored();
-    // Files of at most 16 KiB: enough for cell.json and run.json, not for the metrics.
-    let ended = folder.shell("trap '' XFSZ; ulimit -f 16; exec \"$ERA\" reproduce --suite mock");
+    // Files of at most 64 KiB: enough for cell.json, run.json and the report, not for the metrics.
+    let ended = folder.shell("trap '' XFSZ; ulimit -f 64; exec \"$ERA\" reproduce --suite mock");
     assert_eq!(ended.code, Some(4), "{}\n{}", ended.out, ended.err);
     assert!(
         ended.out.contains("metrics.jsonl: File too large"),

@@ -6,6 +6,8 @@
 
 mod arguments;
 mod chain;
+mod claims;
+mod compare;
 mod engines;
 mod faults;
 mod files;
@@ -16,3 +18,4 @@ mod report;
 mod resume;
 mod support;
 mod together;
+mod verify;

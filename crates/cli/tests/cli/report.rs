@@ -15,7 +15,7 @@ report: {tables: [control-returns], figures: [control-curves]}
 ";
 
 /// A folder with the templates of this repository.
-fn folder() -> Folder {
+pub(crate) fn folder() -> Folder {
     let folder = Folder::with(REPORTED);
     let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../paper/templates");
     for template in fs::read_dir(templates).unwrap() {
@@ -42,6 +42,8 @@ fn one_command_ends_in_tables_and_figures() {
         let path = folder.path("paper/generated/smoke/mock").join(file);
         assert!(path.exists(), "{file} is not there");
     }
+    let page = fs::read_to_string(folder.path("paper/generated/smoke/report.html")).unwrap();
+    assert!(page.contains("mock-momentum") && page.contains("not a result"));
     assert!(ended.out.contains("mock-momentum"), "{}", ended.out);
     let again = folder.reproduce("");
     assert!(

@@ -83,12 +83,15 @@ impl Folder {
 
     /// Starts `era` with these arguments.
     pub(crate) fn start(&self, args: &str) -> Started {
+        self.start_with(args, &[])
+    }
+
+    /// Starts `era` with these arguments and these variables more.
+    pub(crate) fn start_with(&self, args: &str, variables: &[(&str, &Path)]) -> Started {
         let args: Vec<&str> = args.split_whitespace().collect();
-        Started(
-            self.command(env!("CARGO_BIN_EXE_era"), &args)
-                .spawn()
-                .unwrap(),
-        )
+        let mut command = self.command(env!("CARGO_BIN_EXE_era"), &args);
+        command.envs(variables.iter().copied());
+        Started(command.spawn().unwrap())
     }
 
     /// The folders of all cells, by name.

@@ -2,6 +2,7 @@
 
 use crate::WithGradient;
 use crate::real::Real;
+use crate::simd::vectorised;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -60,13 +61,6 @@ fn evaluate_as<T: Real + Element, const M: usize>(
         let reduce = reduce.next().unwrap_or(Reduce::Each);
         attach(&mean, &log_std, output, shape, reduce)
     })
-}
-
-/// Runs `work` compiled for the widest vectors of this processor. The results do not depend on the width: no operation is fused.
-///
-/// Only what is inlined into the dispatch is compiled so; hence `inline(always)` on the closures and on all that they call.
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
 }
 
 /// The values of a function, row major, and its derivatives if they were asked for.

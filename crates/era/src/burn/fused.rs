@@ -1,6 +1,7 @@
 //! An activation on rows as one node of burn's graph on Flex, in `f32`.
 
-use super::differentiable::{host, vectorised};
+use super::differentiable::host;
+use crate::simd::vectorised;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;

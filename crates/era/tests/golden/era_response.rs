@@ -15,22 +15,22 @@ struct Fixture {
 }
 
 #[derive(Deserialize)]
-struct Case {
+pub(crate) struct Case {
     #[serde(rename = "T")]
-    positions: usize,
+    pub(crate) positions: usize,
     #[serde(rename = "V")]
-    vocabulary: usize,
+    pub(crate) vocabulary: usize,
     k: f64,
     w_low: f64,
     w_high: f64,
     top_frac: f64,
-    logits: Array,
+    pub(crate) logits: Array,
     /// 1 for the tokens of a response, then 0.
     mask: Array<u8>,
-    actions: Array<usize>,
+    pub(crate) actions: Array<usize>,
     /// One for each response.
-    advantages: Array,
-    old_log_prob_off_policy: Array,
+    pub(crate) advantages: Array,
+    pub(crate) old_log_prob_off_policy: Array,
     /// 0 in padding, as the arrays `log_prob`, `logit_scale`, `adv_scaled` of a variant.
     entropy: Array,
     k_tok: Array<usize>,
@@ -45,21 +45,21 @@ struct Case {
 }
 
 #[derive(Deserialize)]
-struct Variant {
+pub(crate) struct Variant {
     fidelity: String,
     adv_scale: bool,
     topk_vocab: bool,
-    on_policy: bool,
+    pub(crate) on_policy: bool,
     clip_low: f64,
     clip_high: f64,
     clip_c: f64,
-    logit_scale: Array,
-    adv_scaled: Array,
-    log_prob: Array,
+    pub(crate) logit_scale: Array,
+    pub(crate) adv_scaled: Array,
+    pub(crate) log_prob: Array,
     loss: f64,
     loss_reinforce: f64,
     /// Left out for four variants of the largest case, to keep the file small.
-    grad: Option<Array>,
+    pub(crate) grad: Option<Array>,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ impl Case {
         .expect("the case is valid")
     }
 
-    fn lengths(&self) -> Vec<usize> {
+    pub(crate) fn lengths(&self) -> Vec<usize> {
         let rows = self.mask.data.chunks(self.positions);
         rows.map(|row| row.iter().filter(|inside| **inside == 1).count())
             .collect()
@@ -97,7 +97,7 @@ impl Case {
     }
 
     /// The indices of all tokens that are no padding.
-    fn tokens(&self) -> impl Iterator<Item = usize> + Clone {
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = usize> + Clone {
         (0..self.mask.data.len()).filter(|i| self.mask.data[*i] == 1)
     }
 
@@ -114,7 +114,7 @@ impl Case {
 }
 
 impl Variant {
-    fn era(&self, case: &Case) -> ResponseEra {
+    pub(crate) fn era(&self, case: &Case) -> ResponseEra {
         let (fidelity, scope) = match self.fidelity.as_str() {
             "formula" => (Fidelity::Formula, Scope::Response),
             "formula-top20" => (Fidelity::Formula, Scope::TopTokens),
@@ -124,7 +124,7 @@ impl Variant {
         case.era(fidelity, scope, self.adv_scale)
     }
 
-    fn vocabulary(&self) -> Vocabulary {
+    pub(crate) fn vocabulary(&self) -> Vocabulary {
         if self.topk_vocab {
             Vocabulary::OFFICIAL
         } else {
@@ -141,7 +141,7 @@ impl Variant {
 
     /// The dual-clip PPO loss of one token and its derivative with respect to the log-probability: the larger of the plain and the
     /// clipped term, and at most `clip_c` |A| where A is negative.
-    fn surrogate(&self, log_prob: f64, old: f64, advantage: f64) -> (f64, f64) {
+    pub(crate) fn surrogate(&self, log_prob: f64, old: f64, advantage: f64) -> (f64, f64) {
         let difference = log_prob - old;
         let ratio = difference.clamp(-20.0, 20.0).exp();
         let (low, high) = (1.0 - self.clip_low, 1.0 + self.clip_high);
@@ -171,7 +171,7 @@ impl Variant {
     }
 }
 
-fn each(mut test: impl FnMut(&Case, &Variant, &str)) {
+pub(crate) fn each(mut test: impl FnMut(&Case, &Variant, &str)) {
     let fixture: Fixture = fixture("era_response");
     let mut count = 0;
     for (index, case) in fixture.cases.iter().enumerate() {

@@ -11,6 +11,10 @@ mod truncated_normal;
 
 #[cfg(feature = "burn")]
 mod on_burn;
+#[cfg(feature = "candle")]
+mod on_candle;
+#[cfg(feature = "tch")]
+mod on_tch;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -12,6 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::{Event, Events, Exit, Job, Launcher, Worker};
+use crate::protocol::Message;
 
 /// Lines of standard error that are kept.
 const TAIL: usize = 20;
@@ -29,20 +31,22 @@ pub struct LocalLauncher {
     pub env: Vec<(String, String)>,
 }
 
-impl Launcher for LocalLauncher {
-    fn launch(&self, job: &Job, device: usize, events: Events) -> io::Result<Box<dyn Worker>> {
+impl LocalLauncher {
+    /// The process that trains the cell in `dir` on the device of this number among those of its engine, not started: one thread, the leader of a process group, all three streams piped.
+    ///
+    /// # Errors
+    /// There is no program.
+    pub fn process(&self, dir: &Path, device: usize) -> io::Result<Command> {
         let (program, arguments) = self.command.split_first().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "the command of the worker is empty",
             )
         })?;
-        let mut command = Command::new(program);
-        command.args(arguments).arg(&job.dir);
-        if device > 0 {
-            command.arg("--device-index").arg(device.to_string());
-        }
-        let mut child = command
+        let mut process = Command::new(program);
+        process
+            .args(arguments)
+            .arg(dir)
             // Two threads inside one small network are slower than one: cells run side by side instead.
             .envs([
                 ("RAYON_NUM_THREADS", "1"),
@@ -53,8 +57,17 @@ impl Launcher for LocalLauncher {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        if device > 0 {
+            process.arg("--device-index").arg(device.to_string());
+        }
+        Ok(process)
+    }
+}
+
+impl Launcher for LocalLauncher {
+    fn launch(&self, job: &Job, device: usize, events: Events) -> io::Result<Box<dyn Worker>> {
+        let mut child = self.process(&job.dir, device)?.spawn()?;
         let group = Pid::from_raw(child.id().cast_signed());
         let stdin = child.stdin.take();
         let ended = Arc::new(Mutex::new(false));
@@ -110,7 +123,7 @@ fn watch(mut child: Child, events: &Events, ended: &Mutex<bool>) {
         .flat_map(|stdout| BufReader::new(stdout).split(b'\n').map_while(Result::ok))
     {
         // Whatever else a library prints there is not for the driver.
-        if let Ok(message) = serde_json::from_slice(&line) {
+        if let Some(message) = Message::from_line(&line) {
             events.send(Event::Message(message));
         }
     }

@@ -34,6 +34,7 @@ struct FakeLauncher {
     running: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
     order: RefCell<Vec<u64>>,
+    devices: RefCell<Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -53,8 +54,9 @@ impl Worker for FakeWorker {
 }
 
 impl Launcher for FakeLauncher {
-    fn launch(&self, job: &Job, _: usize, events: Events) -> io::Result<Box<dyn Worker>> {
+    fn launch(&self, job: &Job, device: usize, events: Events) -> io::Result<Box<dyn Worker>> {
         self.order.borrow_mut().push(job.cell.seed);
+        self.devices.borrow_mut().push(device);
         let script = self
             .scripts
             .get(&job.cell.seed)
@@ -273,6 +275,20 @@ fn all_are_run_the_longest_first_and_never_more_than_allowed() {
     );
     assert_eq!(*bench.launcher.order.borrow(), [1, 3, 2, 0, 4]);
     assert!(bench.launcher.most.load(Ordering::SeqCst) <= 2);
+}
+
+#[test]
+fn devices_share_the_cells() {
+    // All hang until they are out of time, so that none makes room for another.
+    let hangs = Script::Hangs { deaf: false };
+    let mut bench = bench(&[1.0; 4], (0..4).map(|seed| (seed, hangs)));
+    for job in &mut bench.jobs {
+        job.time_limit = Some(Duration::from_millis(500));
+    }
+    bench.options.jobs = 4;
+    bench.options.devices = vec![2, 5];
+    bench.run(&mut Log::default());
+    assert_eq!(*bench.launcher.devices.borrow(), [2, 5, 2, 5]);
 }
 
 #[test]

@@ -32,6 +32,7 @@ use std::time::Duration;
 
 pub use error::{Fault, Problem, SpecError};
 pub use filter::{Filter, FilterError};
+pub use names::hint;
 
 use crate::cell::Cell;
 use crate::method::Suite;

@@ -4,7 +4,7 @@
 const LISTED: usize = 12;
 
 /// "did you mean `x`?" where one of `valid` is near enough to `name`, with the list of what is valid.
-pub(super) fn hint(what: &str, name: &str, valid: &[&str]) -> String {
+pub fn hint(what: &str, name: &str, valid: &[&str]) -> String {
     let mut list = valid
         .iter()
         .take(LISTED)

@@ -2,7 +2,7 @@
 
 use burn::tensor::module::{adaptive_avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::{Tensor, activation::relu};
+use burn::tensor::{DType, Tensor, activation::relu};
 
 use super::flex::{ConvNorm, Moments};
 use super::lanes::LANES;
@@ -29,7 +29,12 @@ fn reblock(images: Tensor<4>) -> Tensor<5> {
 fn convolve(input: Tensor<5>, weight: Tensor<4>, layer: ConvNorm) -> Tensor<4> {
     let (stride, padding) = (layer.stride, layer.padding);
     let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
-    conv2d(unblock(input, layer.samples), weight, None, options)
+    let images = unblock(input, layer.samples);
+    if layer.bf16 {
+        let (images, weight) = (images.cast(DType::BF16), weight.cast(DType::BF16));
+        return conv2d(images, weight, None, options).cast(DType::F32);
+    }
+    conv2d(images, weight, None, options)
 }
 
 fn finish(normed: Tensor<4>, other: Option<Tensor<5>>, layer: ConvNorm) -> Tensor<5> {

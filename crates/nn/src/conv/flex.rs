@@ -31,6 +31,9 @@ pub struct ConvNorm {
     pub samples: usize,
     /// What is added to the variance.
     pub epsilon: f64,
+    /// Whether the convolution is computed in bfloat16, and the rest of the layer in 32-bit floats: on backends composed of burn's
+    /// operations only.
+    pub bf16: bool,
 }
 
 /// Mean and (biased) variance of each channel of a convolution's output over a batch.

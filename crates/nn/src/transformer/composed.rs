@@ -3,6 +3,7 @@
 use burn::backend::tensor::{Device, FloatTensor, IntTensor};
 use burn::backend::{Backend, Scalar, TensorMetadata};
 use burn::tensor::{IndexingUpdateOp, IntDType, Shape, Slice, TensorData};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::kernels::Attended;
@@ -33,11 +34,7 @@ fn indexes<B: Backend>(
 }
 
 /// Part of an axis.
-fn part<B: Backend>(
-    tensor: FloatTensor<B>,
-    axis: usize,
-    range: std::ops::Range<usize>,
-) -> FloatTensor<B> {
+fn part<B: Backend>(tensor: FloatTensor<B>, axis: usize, range: Range<usize>) -> FloatTensor<B> {
     let mut slices = [Slice::full(); 3];
     slices[axis] = Slice::from(range);
     B::float_slice(tensor, &slices)
@@ -155,10 +152,15 @@ fn rotate<B: Backend>(heads: FloatTensor<B>, layout: &Layout, sign: f32) -> Floa
     B::float_add(B::float_mul(heads, cos), B::float_mul(swapped, sin))
 }
 
-/// Queries (H heads), keys and values (each repeated to H heads) of rotated `[H + 2 G, N, W]`.
-fn split<B: Backend>(rotated: &FloatTensor<B>, layout: &Layout) -> [FloatTensor<B>; 3] {
+/// Queries (H heads), keys and values (each repeated to H heads) of some tokens of rotated `[H + 2 G, N, W]`.
+fn split<B: Backend>(
+    rotated: &FloatTensor<B>,
+    span: &Range<usize>,
+    layout: &Layout,
+) -> [FloatTensor<B>; 3] {
     let (heads, kv_heads) = (layout.heads, layout.kv_heads);
-    let (tokens, width) = (layout.tokens(), layout.head_width);
+    let (tokens, width) = (span.len(), layout.head_width);
+    let rotated = part::<B>(rotated.clone(), 1, span.clone());
     let repeat = |from: usize| {
         let some = part::<B>(rotated.clone(), 0, from..from + kv_heads);
         let some = B::float_reshape(some, Shape::from([kv_heads, 1, tokens * width]));
@@ -175,20 +177,16 @@ fn split<B: Backend>(rotated: &FloatTensor<B>, layout: &Layout) -> [FloatTensor<
 fn scores<B: Backend>(
     query: FloatTensor<B>,
     key: FloatTensor<B>,
+    span: &Range<usize>,
     layout: &Layout,
 ) -> FloatTensor<B> {
-    let tokens = layout.tokens();
     let attends = layout.attends();
-    let mask = (0..tokens * tokens)
-        .map(|i| {
-            if attends(i / tokens, i % tokens) {
-                0.0
-            } else {
-                -1e30
-            }
-        })
-        .collect();
-    let mask = numbers::<B>(mask, [1, tokens, tokens], &device::<B>(&query));
+    let pairs = span
+        .clone()
+        .flat_map(|from| span.clone().map(move |to| (from, to)));
+    let mask = pairs.map(|(from, to)| if attends(from, to) { 0.0 } else { -1e30 });
+    let shape = [1, span.len(), span.len()];
+    let mask = numbers::<B>(mask.collect(), shape, &device::<B>(&query));
     let product = B::float_matmul(query, B::float_swap_dims(key, 1, 2));
     let scale = 1.0 / (layout.head_width as f32).sqrt();
     B::float_add(B::float_mul_scalar(product, scalar(scale)), mask)
@@ -207,17 +205,21 @@ pub(crate) fn attention<B: Backend>(qkv: FloatTensor<B>, layout: &Layout) -> Att
     );
     let values = part::<B>(by_head, 0, heads + kv_heads..all);
     let rotated = B::float_cat(vec![turned, values], 0);
-    let [query, key, value] = split::<B>(&rotated, layout);
-    let scores = scores::<B>(query, key, layout);
-    let max = B::float_max_dim(scores.clone(), 2);
-    let mass = B::float_sum_dim(B::float_exp(B::float_sub(scores.clone(), max.clone())), 2);
-    let log_mass = B::float_add(B::float_log(mass), max);
-    let shares = B::float_exp(B::float_sub(scores, log_mass.clone()));
-    let output = B::float_swap_dims(B::float_matmul(shares, value), 0, 1);
+    let attend = |span: &Range<usize>| {
+        let [query, key, value] = split::<B>(&rotated, span, layout);
+        let scores = scores::<B>(query, key, span, layout);
+        let max = B::float_max_dim(scores.clone(), 2);
+        let mass = B::float_sum_dim(B::float_exp(B::float_sub(scores.clone(), max.clone())), 2);
+        let log_mass = B::float_add(B::float_log(mass), max);
+        let shares = B::float_exp(B::float_sub(scores, log_mass.clone()));
+        (B::float_matmul(shares, value), log_mass)
+    };
+    let (outputs, log_masses) = layout.spans().iter().map(attend).unzip();
+    let output = B::float_swap_dims(B::float_cat(outputs, 1), 0, 1);
     Attended {
         output: B::float_reshape(output, Shape::from([1, tokens, heads * width])),
         rotated,
-        log_mass,
+        log_mass: B::float_cat(log_masses, 1),
     }
 }
 
@@ -234,17 +236,24 @@ pub(crate) fn attention_backward<B: Backend>(
     };
     let transposed = |tensor| B::float_swap_dims(tensor, 1, 2);
     let (grad, output) = (by_head(grad), by_head(saved.output));
-    let [query, key, value] = split::<B>(&saved.rotated, layout);
-    let scores = scores::<B>(query.clone(), key.clone(), layout);
-    let shares = B::float_exp(B::float_sub(scores, saved.log_mass));
-    let of_value = B::float_matmul(transposed(shares.clone()), grad.clone());
-    let of_shares = B::float_matmul(grad.clone(), transposed(value));
-    let mean = B::float_sum_dim(B::float_mul(grad, output), 2);
-    let of_scores = B::float_mul(shares, B::float_sub(of_shares, mean));
-    let scale = scalar(1.0 / (width as f32).sqrt());
-    let of_scores = B::float_mul_scalar(of_scores, scale);
-    let of_query = B::float_matmul(of_scores.clone(), key);
-    let of_key = B::float_matmul(transposed(of_scores), query);
+    let mut gradients = [Vec::new(), Vec::new(), Vec::new()];
+    for span in &layout.spans() {
+        let of = |tensor: &FloatTensor<B>| part::<B>(tensor.clone(), 1, span.clone());
+        let (grad, output) = (of(&grad), of(&output));
+        let [query, key, value] = split::<B>(&saved.rotated, span, layout);
+        let scores = scores::<B>(query.clone(), key.clone(), span, layout);
+        let shares = B::float_exp(B::float_sub(scores, of(&saved.log_mass)));
+        let of_value = B::float_matmul(transposed(shares.clone()), grad.clone());
+        let of_shares = B::float_matmul(grad.clone(), transposed(value));
+        let mean = B::float_sum_dim(B::float_mul(grad, output), 2);
+        let of_scores = B::float_mul(shares, B::float_sub(of_shares, mean));
+        let scale = scalar(1.0 / (width as f32).sqrt());
+        let of_scores = B::float_mul_scalar(of_scores, scale);
+        gradients[0].push(B::float_matmul(of_scores.clone(), key));
+        gradients[1].push(B::float_matmul(transposed(of_scores), query));
+        gradients[2].push(of_value);
+    }
+    let [of_query, of_key, of_value] = gradients.map(|parts| B::float_cat(parts, 1));
     let together = |tensor| {
         let shape = Shape::from([kv_heads, layout.sharing(), tokens * width]);
         let sum = B::float_sum_dim(B::float_reshape(tensor, shape), 1);

@@ -1,6 +1,7 @@
 //! Which tokens of a packed batch attend to which.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::rows::RopeTable;
@@ -118,6 +119,28 @@ impl Layout {
         }
     }
 
+    /// The tokens in runs of whole segments that no attention crosses; as many in a run as fit in [`SPAN`] tokens, at least those that
+    /// belong together.
+    pub(crate) fn spans(&self) -> Vec<Range<usize>> {
+        let mut spans: Vec<Range<usize>> = Vec::new();
+        // The tokens that belong together, from the last ones: none before them is attended to from among them or from behind.
+        let (mut end, mut earliest) = (self.tokens(), usize::MAX);
+        for (index, segment) in self.segments.iter().enumerate().rev() {
+            earliest = earliest.min(segment.prefix.unwrap_or(index));
+            if earliest < index {
+                continue;
+            }
+            match spans.last_mut() {
+                Some(span) if span.end - segment.start <= SPAN => span.start = segment.start,
+                _ if segment.start < end => spans.push(segment.start..end),
+                _ => {}
+            }
+            end = segment.start;
+        }
+        spans.reverse();
+        spans
+    }
+
     /// Query heads that share a key and value head.
     pub(crate) fn sharing(&self) -> usize {
         self.heads / self.kv_heads
@@ -171,6 +194,9 @@ impl Layout {
     }
 }
 
+/// Tokens of a span at most, where they do not belong together: its scores are as many as its tokens squared, but a few short ones leave a
+/// graphics card idle.
+const SPAN: usize = 512;
 /// Tokens of a piece at most.
 const PIECE: usize = 128;
 /// Tokens of a block at most.

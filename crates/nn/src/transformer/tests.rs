@@ -34,7 +34,7 @@ fn assert_close(what: &str, ours: FlexTensor, theirs: FlexTensor, tolerance: f32
     }
 }
 
-/// Prompts shared by responses, sequences of their own, an empty one, and one that is longer than a piece.
+/// Prompts shared by responses, sequences of their own, an empty one, and some that are longer than a piece; more than one span together.
 fn layout(heads: usize, kv_heads: usize) -> Arc<Layout> {
     let mut segments = Vec::new();
     let mut start = 0;
@@ -50,11 +50,12 @@ fn layout(heads: usize, kv_heads: usize) -> Arc<Layout> {
         (3, Some(0)),
         (0, Some(6)),
         (150, None),
+        (400, None),
     ] {
         segments.push(Segment { start, len, prefix });
         start += len;
     }
-    let rope = Arc::new(RopeTable::new(10_000.0, 8, 160));
+    let rope = Arc::new(RopeTable::new(10_000.0, 8, 400));
     Arc::new(Layout::new(heads, kv_heads, rope, segments).expect("a layout"))
 }
 
@@ -96,6 +97,51 @@ fn composed_products_norms_and_gates_agree_with_the_hand_written_ones() {
     let ours = Flex::swiglu_backward(grad.clone(), x.clone());
     let theirs = composed::swiglu_backward::<Flex>(grad, x);
     assert_close("gradient of gate", ours, theirs, 1e-5);
+}
+
+#[test]
+fn no_attention_crosses_a_span() {
+    let rope = Arc::new(RopeTable::new(10_000.0, 8, 700));
+    let spans = |lengths: &[(usize, Option<usize>)]| {
+        let mut start = 0;
+        let segments = lengths.iter().map(|&(len, prefix)| {
+            start += len;
+            Segment {
+                start: start - len,
+                len,
+                prefix,
+            }
+        });
+        let layout = Layout::new(4, 2, Arc::clone(&rope), segments.collect()).expect("a layout");
+        let spans = layout.spans();
+        let attends = layout.attends();
+        let of = |token| spans.iter().position(|span| span.contains(&token));
+        for from in 0..layout.tokens() {
+            for to in 0..layout.tokens() {
+                assert!(!attends(from, to) || of(from) == of(to), "{from} to {to}");
+            }
+        }
+        spans
+            .iter()
+            .map(|span| (span.start, span.end))
+            .collect::<Vec<_>>()
+    };
+    let group = [(200, None), (60, Some(0)), (70, Some(0))];
+    assert_eq!(spans(&group), [(0, 330)]);
+    // A second group would be too many, something short is not; the short one's prefix need not stand beside it.
+    let second = [(200, None), (60, Some(3))];
+    assert_eq!(
+        spans(&[group, [second[0], second[1], (1, None)]].concat()),
+        [(0, 330), (330, 591)]
+    );
+    assert_eq!(
+        spans(&[(100, None), (50, None), (600, None), (3, None)]),
+        [(0, 150), (150, 750), (750, 753)]
+    );
+    assert_eq!(spans(&[(600, None), (30, None), (40, Some(0))]), [(0, 670)]);
+    assert_eq!(spans(&[(5, None), (0, None)]), [(0, 5)]);
+    assert_eq!(spans(&[(600, None), (0, None)]), [(0, 600)]);
+    assert!(spans(&[]).is_empty());
 }
 
 #[test]

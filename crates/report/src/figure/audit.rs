@@ -1,9 +1,8 @@
 //! The entropy audit: what a method promises of its policy's entropy and what it holds, beside the return.
 
-use super::draw::{Drawing, Drawn};
 use super::legend::Key;
-use super::lines::{Axis, keys, note};
-use super::panel::{Block, Line, Panel, draw_blocks};
+use super::lines::{Axis, keys};
+use super::panel::{Block, Line, Panel, Panels};
 use crate::analysis::{Analysis, Curve, curves};
 use crate::error::ReportError;
 
@@ -56,7 +55,7 @@ impl Quantity {
 
 /// Return, entropy, target, violations, clipping and compensation against steps: a block for each task, a panel for each
 /// quantity that some run recorded.
-pub(super) fn audit(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
+pub(super) fn audit(analysis: &Analysis<'_>) -> Result<Panels, ReportError> {
     let board = &analysis.board;
     let targets = curves(board, "policy/bound")?;
     let means = curves(board, "policy/entropy_mean")?;
@@ -85,12 +84,8 @@ pub(super) fn audit(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportErr
         keys.push(Key::dashed("target entropy"));
     }
     let blocks: Vec<Block> = blocks.into_iter().map(|(_, block)| block).collect();
-    Ok(draw_blocks(
-        note(analysis),
-        &blocks,
-        &keys,
-        "no finished run recorded its entropy",
-    ))
+    let why_none = "no finished run recorded its entropy";
+    Ok(Panels::small(blocks, keys, why_none))
 }
 
 /// The tasks that have a curve.

@@ -63,7 +63,7 @@ pub(super) fn colour(method: usize) -> RGBColor {
 }
 
 /// The outline of a method's marker around (0, 0): with it, lines are told apart without colour.
-pub(super) fn marker(method: usize) -> Vec<(i32, i32)> {
+pub(crate) fn marker(method: usize) -> Vec<(i32, i32)> {
     let outline: &[(i32, i32)] = match method % 5 {
         // Nearly a circle, a square, a triangle, a diamond, a triangle on its head.
         0 => &[
@@ -171,7 +171,7 @@ fn wrap(words: &str, width: usize) -> Vec<String> {
 }
 
 /// A tick's label: as many digits as the value has, at most six after the point, with a true minus.
-pub(super) fn tick(value: f64) -> String {
+pub(crate) fn tick(value: f64) -> String {
     let text = crate::number::fixed(value, 6);
     text.trim_end_matches('0')
         .trim_end_matches('.')

@@ -7,7 +7,7 @@ use super::draw::{
     Area, COLUMN, Drawing, Drawn, GRID, INK, NORMAL, POINT, SMALL, colour, gap, reason, sheet,
     text, text_width, tick,
 };
-use crate::analysis::{Analysis, Comparison, Pair};
+use crate::analysis::{Comparison, Pair};
 
 /// Height of a line, in points.
 const LINE: i32 = 11;
@@ -18,22 +18,22 @@ const LEFT: i32 = 96;
 const RIGHT: i32 = COLUMN - 10;
 /// Half the height of the end of an interval, in points.
 const CAP: i32 = 2;
+/// What is said where there is no pair.
+pub(crate) const WHY_NONE: &str = "no two methods have finished runs on the same task";
 
 /// The probability of improvement of each pair of methods.
-pub(super) fn improvement(analysis: &Analysis<'_>) -> Drawn<Drawing> {
-    let note = analysis.smoke().then_some(Analysis::SMOKE);
-    if analysis.pairs.is_empty() {
-        return gap(note, "no two methods have finished runs on the same task");
+pub(super) fn improvement(pairs: &[Pair], note: Option<&str>) -> Drawn<Drawing> {
+    if pairs.is_empty() {
+        return gap(note, WHY_NONE);
     }
-    let lines: i32 = analysis
-        .pairs
+    let lines: i32 = pairs
         .iter()
         .map(|pair| 1 + comparisons(pair).count() as i32)
         .sum();
     sheet(COLUMN, lines * LINE + AXIS + 4, note, |area| {
         draw_axis(area, lines * LINE + 4)?;
         let mut y = 4 + LINE / 2;
-        for (at, pair) in analysis.pairs.iter().enumerate() {
+        for (at, pair) in pairs.iter().enumerate() {
             let heading = format!("{} over {}", pair.left, pair.right);
             let style = text(SMALL, INK, HPos::Left, VPos::Center);
             // Long names reach over the lines of the axis.

@@ -12,11 +12,11 @@ const ROW: i32 = 12;
 const SIGN: i32 = 26;
 
 /// A method in the legend.
-pub(super) struct Key {
-    pub(super) method: usize,
-    pub(super) label: String,
+pub(crate) struct Key {
+    pub(crate) method: usize,
+    pub(crate) label: String,
     /// What dashed lines are, instead of a method.
-    pub(super) dashed: bool,
+    pub(crate) dashed: bool,
 }
 
 impl Key {

@@ -2,15 +2,14 @@
 
 use era_stats::Estimate;
 
-use super::draw::{Drawing, Drawn, gap};
 use super::legend::Key;
-use super::panel::{Line, Panel, draw};
+use super::panel::{Line, Panel, Panels};
 use crate::analysis::{Analysis, Curve, curves};
 use crate::domain::Domain;
 use crate::error::ReportError;
 
 /// Learning curves: the score against steps, a panel for each task.
-pub(super) fn scores(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
+pub(super) fn scores(analysis: &Analysis<'_>) -> Result<Panels, ReportError> {
     let measure = analysis.domain().score();
     let tasks = curves(&analysis.board, measure.metric)?;
     let axis = Axis::over(&tasks, analysis.domain());
@@ -24,23 +23,20 @@ pub(super) fn scores(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportEr
             axis.panel(analysis.board.tasks[task].clone(), measure.label, lines)
         });
     let why_none = "no finished run has evaluations";
-    Ok(draw(
-        note(analysis),
-        &panels.collect::<Vec<_>>(),
-        &keys(analysis, &tasks),
+    Ok(Panels::plain(
+        panels.collect(),
+        keys(analysis, &tasks),
         why_none,
     ))
 }
 
 /// Performance profiles: the share of runs of all tasks above each normalised return.
-pub(super) fn profile(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
+pub(super) fn profile(analysis: &Analysis<'_>) -> Result<Panels, ReportError> {
     let profiles = match analysis.profiles()? {
         Ok(profiles) => profiles,
         Err(why) => {
-            return Ok(gap(
-                note(analysis),
-                &format!("no performance profile: {why}"),
-            ));
+            let why_none = format!("no performance profile: {why}");
+            return Ok(Panels::plain(Vec::new(), Vec::new(), why_none));
         }
     };
     let mut keys = Vec::new();
@@ -86,11 +82,7 @@ pub(super) fn profile(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
         lines,
         powers: false,
     };
-    Ok(draw(note(analysis), &[panel], &keys, ""))
-}
-
-pub(super) fn note(analysis: &Analysis<'_>) -> Option<&'static str> {
-    analysis.smoke().then_some(Analysis::SMOKE)
+    Ok(Panels::plain(vec![panel], keys, ""))
 }
 
 /// The axis of steps, the same in all panels of a figure but for its end, which is each panel's own where tasks are data sets
@@ -163,7 +155,7 @@ pub(super) fn extent(lines: &[Line]) -> (f64, f64) {
 }
 
 /// The range of these values and their intervals, as [`extent`] has it.
-pub(super) fn extent_of(estimates: impl Iterator<Item = Estimate>) -> (f64, f64) {
+pub(crate) fn extent_of(estimates: impl Iterator<Item = Estimate>) -> (f64, f64) {
     let ends = estimates.flat_map(|estimate| {
         let interval = estimate
             .interval

@@ -1,9 +1,8 @@
 //! Figures of language models: entropy over training, and pass@k.
 
-use super::draw::{Drawing, Drawn};
 use super::legend::Key;
-use super::lines::{Axis, extent, key, keys, note};
-use super::panel::{Line, Panel, draw};
+use super::lines::{Axis, extent, key, keys};
+use super::panel::{Line, Panel, Panels};
 use crate::analysis::{Analysis, PassAt, pass_at, smoothed};
 use crate::error::ReportError;
 
@@ -11,7 +10,7 @@ use crate::error::ReportError;
 const POINTS: u64 = 150;
 
 /// The mean entropy of the tokens that training sampled, against updates: a panel for each task.
-pub(super) fn entropy(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
+pub(super) fn entropy(analysis: &Analysis<'_>) -> Result<Panels, ReportError> {
     let (tasks, window) = smoothed(&analysis.board, "train/entropy", POINTS)?;
     let axis = Axis::over(&tasks, analysis.domain());
     let drawn = tasks.iter().enumerate();
@@ -26,16 +25,15 @@ pub(super) fn entropy(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportE
         axis.panel(title, "entropy (nats)", lines.collect())
     });
     let why_none = "no finished run recorded its entropy in training";
-    Ok(draw(
-        note(analysis),
-        &panels.collect::<Vec<_>>(),
-        &keys(analysis, &tasks),
+    Ok(Panels::plain(
+        panels.collect(),
+        keys(analysis, &tasks),
         why_none,
     ))
 }
 
 /// pass@k of every method at the last evaluation, and that of the policies from which they start: a panel for each task.
-pub(super) fn pass(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
+pub(super) fn pass(analysis: &Analysis<'_>) -> Result<Panels, ReportError> {
     let tasks = pass_at(&analysis.board)?;
     let panels: Vec<Panel> = tasks.iter().map(|task| panel(analysis, task)).collect();
     let runs = |method: usize| {
@@ -50,7 +48,7 @@ pub(super) fn pass(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportErro
         keys.push(Key::dashed("before training"));
     }
     let why_none = "no finished run recorded pass@k";
-    Ok(draw(note(analysis), &panels, &keys, why_none))
+    Ok(Panels::plain(panels, keys, why_none))
 }
 
 fn panel(analysis: &Analysis<'_>, task: &PassAt) -> Panel {

@@ -24,30 +24,71 @@ const TITLE: i32 = 13;
 /// Most markers on a line.
 const MARKERS: usize = 10;
 
-/// One coordinate system.
-pub(super) struct Panel {
-    pub(super) title: String,
-    pub(super) x_label: &'static str,
-    pub(super) y_label: &'static str,
-    pub(super) x: (f64, f64),
-    pub(super) y: (f64, f64),
-    pub(super) lines: Vec<Line>,
-    /// Whether the horizontal axis has base-two logarithms: its ticks are then whole ones, labelled with their powers.
-    pub(super) powers: bool,
+/// A figure of panels, before anything of it is drawn.
+pub(crate) struct Panels {
+    /// One without a title where panels are large.
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) keys: Vec<Key>,
+    /// Whether blocks are those of [`draw_blocks`].
+    small: bool,
+    /// What is said where there is no panel.
+    pub(crate) why_none: String,
 }
 
-pub(super) struct Line {
+/// One coordinate system.
+pub(crate) struct Panel {
+    pub(crate) title: String,
+    pub(crate) x_label: &'static str,
+    pub(crate) y_label: &'static str,
+    pub(crate) x: (f64, f64),
+    pub(crate) y: (f64, f64),
+    pub(crate) lines: Vec<Line>,
+    /// Whether the horizontal axis has base-two logarithms: its ticks are then whole ones, labelled with their powers.
+    pub(crate) powers: bool,
+}
+
+pub(crate) struct Line {
     /// Position of the method: colour and marker.
-    pub(super) method: usize,
-    pub(super) points: Vec<(f64, Estimate)>,
+    pub(crate) method: usize,
+    pub(crate) points: Vec<(f64, Estimate)>,
     /// What is held beside the measurements (a target, a start): dashed, without band and markers.
-    pub(super) dashed: bool,
+    pub(crate) dashed: bool,
     /// Whether it is of no method: drawn in ink.
-    pub(super) of_all: bool,
+    pub(crate) of_all: bool,
+}
+
+impl Panels {
+    /// Panels from left to right and top to bottom.
+    pub(super) fn plain(panels: Vec<Panel>, keys: Vec<Key>, why_none: impl Into<String>) -> Self {
+        let title = String::new();
+        Self {
+            blocks: vec![Block { title, panels }],
+            keys,
+            small: false,
+            why_none: why_none.into(),
+        }
+    }
+
+    /// Blocks of small panels below one another.
+    pub(super) fn small(blocks: Vec<Block>, keys: Vec<Key>, why_none: &str) -> Self {
+        Self {
+            blocks,
+            keys,
+            small: true,
+            why_none: why_none.to_owned(),
+        }
+    }
+
+    pub(super) fn draw(&self, note: Option<&str>) -> Drawn<Drawing> {
+        match self.blocks.as_slice() {
+            [block] if !self.small => draw(note, &block.panels, &self.keys, &self.why_none),
+            blocks => draw_blocks(note, blocks, &self.keys, &self.why_none),
+        }
+    }
 }
 
 impl Panel {
-    fn x_tick(&self, x: f64) -> String {
+    pub(crate) fn x_tick(&self, x: f64) -> String {
         if self.powers { tick(x.exp2()) } else { tick(x) }
     }
 
@@ -72,9 +113,9 @@ impl Line {
 }
 
 /// Panels of one task.
-pub(super) struct Block {
-    pub(super) title: String,
-    pub(super) panels: Vec<Panel>,
+pub(crate) struct Block {
+    pub(crate) title: String,
+    pub(crate) panels: Vec<Panel>,
 }
 
 /// How a panel is set.
@@ -91,12 +132,7 @@ struct Setting {
 }
 
 /// Panels from left to right and top to bottom with a legend below; `why_none` is said where there is no panel.
-pub(super) fn draw(
-    note: Option<&str>,
-    panels: &[Panel],
-    keys: &[Key],
-    why_none: &str,
-) -> Drawn<Drawing> {
+fn draw(note: Option<&str>, panels: &[Panel], keys: &[Key], why_none: &str) -> Drawn<Drawing> {
     if panels.is_empty() {
         return gap(note, why_none);
     }
@@ -129,7 +165,7 @@ pub(super) fn draw(
 
 /// Blocks of small panels below one another, a legend below them: a single block in a column of the paper, several
 /// across the page with one row each.
-pub(super) fn draw_blocks(
+fn draw_blocks(
     note: Option<&str>,
     blocks: &[Block],
     keys: &[Key],

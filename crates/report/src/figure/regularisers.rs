@@ -11,7 +11,7 @@ use super::draw::{
     Area, DASH, Drawing, Drawn, GRID, INK, NORMAL, PAGE, POINT, SMALL, colour, gap, reason, sheet,
     text, text_width, tick,
 };
-use super::lines::{extent_of, note};
+use super::lines::extent_of;
 use crate::analysis::Analysis;
 use crate::domain::{Measure, TOP_FIVE};
 
@@ -29,36 +29,56 @@ const GAP: i32 = 18;
 /// Half the height of the end of an interval, and the radius of a point, in points.
 const CAP: i32 = 2;
 
+/// The figure, before anything of it is drawn.
+pub(crate) struct Regularisers<'a> {
+    pub(crate) measures: [&'static Measure; 2],
+    pub(crate) blocks: Vec<Block<'a>>,
+}
+
 /// One configuration.
-struct Row<'a> {
-    method: &'a str,
+pub(crate) struct Row<'a> {
+    pub(crate) method: &'a str,
     /// Position of its method among those of the figure: colour, and which rows are joined.
-    group: usize,
-    estimates: [Option<Estimate>; 2],
+    pub(crate) group: usize,
+    pub(crate) estimates: [Option<Estimate>; 2],
 }
 
 /// One task.
-struct Block<'a> {
-    title: &'a str,
-    rows: Vec<Row<'a>>,
+pub(crate) struct Block<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) rows: Vec<Row<'a>>,
 }
 
 /// Top-1 and top-5 accuracy of every configuration, a block for each task.
-pub(super) fn regularisers(analysis: &Analysis<'_>) -> Drawn<Drawing> {
+pub(super) fn regularisers<'a>(analysis: &'a Analysis<'_>) -> Regularisers<'a> {
     let measures = [analysis.domain().score(), &TOP_FIVE];
     let blocks = blocks(analysis, measures);
-    if blocks.iter().all(|block| block.rows.is_empty()) {
-        return gap(note(analysis), "no finished run has evaluations");
+    Regularisers { measures, blocks }
+}
+
+impl Regularisers<'_> {
+    /// What is said where there is no row.
+    pub(crate) const WHY_NONE: &'static str = "no finished run has evaluations";
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.iter().all(|block| block.rows.is_empty())
     }
+}
+
+pub(super) fn draw(figure: &Regularisers<'_>, note: Option<&str>) -> Drawn<Drawing> {
+    if figure.is_empty() {
+        return gap(note, Regularisers::WHY_NONE);
+    }
+    let Regularisers { measures, blocks } = figure;
     let names = blocks.iter().flat_map(|block| &block.rows);
     let names = names.map(|row| text_width(row.method, SMALL)).max();
     let names = (names.unwrap_or(0) + 8).clamp(NAMES.0, NAMES.1);
     let heights: Vec<i32> = blocks.iter().map(Block::height).collect();
-    sheet(PAGE, heights.iter().sum(), note(analysis), |area| {
+    sheet(PAGE, heights.iter().sum(), note, |area| {
         let mut rest = area.clone();
         for (block, height) in blocks.iter().zip(&heights) {
             let (place, below) = rest.split_vertically(height * POINT);
-            draw_block(&place, block, measures, names)?;
+            draw_block(&place, block, *measures, names)?;
             rest = below;
         }
         Ok(())

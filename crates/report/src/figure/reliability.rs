@@ -8,7 +8,6 @@ use super::draw::{
     Area, COLUMN, DASH, Drawing, Drawn, GRID, INK, NORMAL, PAGE, POINT, SMALL, colour, gap, marker,
     reason, sheet, text, text_width, tick,
 };
-use super::lines::note;
 use crate::analysis::{Analysis, Reliability, reliability};
 use crate::domain::ECE;
 use crate::error::ReportError;
@@ -27,25 +26,35 @@ const TITLE: i32 = 14;
 const LEFT: i32 = 17;
 const RIGHT: i32 = 5;
 
+/// Tasks with their diagrams, before anything of them is drawn.
+pub(crate) type Diagrams<'a> = Vec<(&'a str, Vec<Diagram>)>;
+
 /// One panel.
-struct Diagram {
+pub(crate) struct Diagram {
     /// The method, its parameters, the number of runs and the calibration error.
-    words: Vec<String>,
-    of: Reliability,
+    pub(crate) words: Vec<String>,
+    pub(crate) of: Reliability,
 }
 
+/// What the figure says of its axes.
+const AXES: &str = "accuracy against confidence; grey: share of predictions";
+/// What is said where there is no diagram.
+pub(crate) const WHY_NONE: &str = "no finished run recorded how sure and how right it was";
+
 /// A diagram for each method, a block for each task; predictions of all runs count the same.
-pub(super) fn diagrams(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, ReportError> {
-    let tasks: Vec<(&str, Vec<Diagram>)> = reliability(&analysis.board)?
+pub(super) fn diagrams<'a>(analysis: &'a Analysis<'_>) -> Result<Diagrams<'a>, ReportError> {
+    let tasks = reliability(&analysis.board)?
         .into_iter()
         .zip(&analysis.board.tasks)
         .filter(|(methods, _)| !methods.is_empty())
-        .map(|(methods, task)| (task.as_str(), words(analysis, task, methods)))
-        .collect();
+        .map(|(methods, task)| (task.as_str(), words(analysis, task, methods)));
+    Ok(tasks.collect())
+}
+
+pub(super) fn draw_all(tasks: &Diagrams<'_>, note: Option<&str>) -> Drawn<Drawing> {
     let most = tasks.iter().map(|(_, diagrams)| diagrams.len()).max();
     let Some(most) = most else {
-        let why = "no finished run recorded how sure and how right it was";
-        return Ok(gap(note(analysis), why));
+        return gap(note, WHY_NONE);
     };
     let words = tasks.iter().flat_map(|(_, diagrams)| diagrams);
     let words = words.flat_map(|each| &each.words);
@@ -58,9 +67,9 @@ pub(super) fn diagrams(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, Report
     let panel = lines * WORDS + square + TICKS + BELOW;
     let height = |diagrams: &[Diagram]| TITLE + panel * diagrams.len().div_ceil(columns) as i32;
     let all: i32 = tasks.iter().map(|(_, diagrams)| height(diagrams)).sum();
-    Ok(sheet(width, all + TITLE, note(analysis), |area| {
+    sheet(width, all + TITLE, note, |area| {
         let mut rest = area.clone();
-        for (task, diagrams) in &tasks {
+        for (task, diagrams) in tasks {
             let (place, below) = rest.split_vertically(height(diagrams) * POINT);
             let (title, panels) = place.split_vertically(TITLE * POINT);
             centred(&title, task, NORMAL)?;
@@ -71,9 +80,8 @@ pub(super) fn diagrams(analysis: &Analysis<'_>) -> Result<Drawn<Drawing>, Report
             }
             rest = below;
         }
-        let axes = "accuracy against confidence; grey: share of predictions";
-        centred(&rest, axes, SMALL)
-    }))
+        centred(&rest, AXES, SMALL)
+    })
 }
 
 /// Width of a figure in points and panels side by side, for so many panels with words this wide: rows of about the same

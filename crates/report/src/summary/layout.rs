@@ -9,7 +9,7 @@ const GAP: usize = 2;
 
 /// A line of a table.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// A line across all columns.
     Heading(String),
     Cells(Vec<String>),
@@ -18,7 +18,7 @@ pub(super) enum Line {
 /// Columns as wide as their widest cell, [`GAP`] apart, all but the first to the right. Where that is too wide, labels that
 /// leave too little room stand on lines of their own; where that is not enough, the last columns of each line go to another
 /// line under it.
-pub(super) fn push_table(text: &mut String, lines: &[Line], width: usize) {
+pub(crate) fn push_table(text: &mut String, lines: &[Line], width: usize) {
     let widths = widths(lines, width);
     let starts = starts(&widths, width);
     for line in lines {
@@ -103,7 +103,7 @@ fn push_cells(
 }
 
 /// Words wrapped at `width`; lines after the first are two further in.
-pub(super) fn push_wrapped(text: &mut String, words: &str, indent: usize, width: usize) {
+pub(crate) fn push_wrapped(text: &mut String, words: &str, indent: usize, width: usize) {
     let mut line = " ".repeat(indent);
     let mut empty = true;
     for word in words.split_whitespace() {

@@ -9,33 +9,35 @@ use crate::published::{Augmentation, Configuration, Quoted};
 
 /// Accuracies of ours and of others.
 #[derive(Serialize)]
-pub(super) struct Accuracy<'a> {
-    tasks: Vec<AccuracyOfTask<'a>>,
+pub(crate) struct Accuracy<'a> {
+    pub(crate) tasks: Vec<AccuracyOfTask<'a>>,
     /// What the published numbers were trained with; empty where there are none.
-    settings: Vec<&'a str>,
+    pub(crate) settings: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
-struct AccuracyOfTask<'a> {
-    task: &'a str,
-    rows: Vec<AccuracyRow<'a>>,
+pub(crate) struct AccuracyOfTask<'a> {
+    pub(crate) task: &'a str,
+    pub(crate) rows: Vec<AccuracyRow<'a>>,
 }
 
 #[derive(Serialize)]
-struct AccuracyRow<'a> {
-    method: String,
+pub(crate) struct AccuracyRow<'a> {
+    pub(crate) method: String,
     /// `None` where the study has no such cell.
-    runs: Option<usize>,
+    pub(crate) runs: Option<usize>,
     top1: Option<Cell<'a>>,
     top5: Option<Cell<'a>>,
     /// Published: top-1 and top-5 without augmentation, top-1 and top-5 with it.
-    published: [Option<Quote<'a>>; 4],
+    pub(crate) published: [Option<Quote<'a>>; 4],
 }
 
 #[derive(Serialize)]
-struct Quote<'a> {
+pub(crate) struct Quote<'a> {
     value: &'a str,
     plus_minus: Option<&'a str>,
+    #[serde(skip)]
+    pub(crate) quoted: &'a Quoted,
 }
 
 impl<'a> From<&'a Quoted> for Quote<'a> {
@@ -43,6 +45,7 @@ impl<'a> From<&'a Quoted> for Quote<'a> {
         Self {
             value: &quoted.printed,
             plus_minus: quoted.plus_minus.as_deref(),
+            quoted,
         }
     }
 }
@@ -65,7 +68,7 @@ struct CalibrationRow<'a> {
 
 /// A block for each task with a finished run, then one for each other task of which numbers are published. A published
 /// number stands beside the method of ours that it describes, or in a row of its own where it describes none or several.
-pub(super) fn accuracy<'a>(
+pub(crate) fn accuracy<'a>(
     analysis: &'a Analysis<'_>,
     published: &'a [Configuration],
 ) -> Accuracy<'a> {

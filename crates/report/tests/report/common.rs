@@ -9,6 +9,7 @@ use era_harness::stop::Stop;
 use era_harness::store::Store;
 use era_harness::worker::{self, WorkerOptions, WorkerOutcome};
 use era_harness::{Cell, Cost, Method, ParamError, Params, Suite, TrainError};
+use era_report::claims::Ledger;
 use era_report::{Report, ReportError, ReportInputs, Study};
 
 use crate::{llm, vision};
@@ -191,7 +192,12 @@ impl Bench {
     }
 
     pub(crate) fn try_build(&self) -> Result<Report, ReportError> {
+        self.build_with(None)
+    }
+
+    pub(crate) fn build_with(&self, claims: Option<&Ledger>) -> Result<Report, ReportError> {
         era_report::build(&ReportInputs {
+            claims,
             scale: self.scale,
             store: &self.store,
             studies: std::slice::from_ref(&self.study),

@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod browser;
 mod check;
+mod claims;
 mod common;
 mod figures;
 mod llm;
+mod page;
+mod page_in_browser;
 mod tables;
 mod vision;

@@ -1,7 +1,7 @@
 //! What tables, macros and summary print for known records.
 
 use crate::common::{Bench, ODD, cell, of_control, text};
-use crate::{llm, vision};
+use crate::{claims, llm, vision};
 use era_harness::Params;
 
 /// Two tasks, three methods, three seeds.
@@ -321,7 +321,7 @@ fn studies_of_the_paper() -> Vec<Bench> {
 
 #[test]
 fn what_the_paper_asks_for_is_made() {
-    let mut files = std::collections::BTreeMap::new();
+    let mut files = claims::files();
     for bench in studies_of_the_paper() {
         bench.run_all();
         files.extend(bench.build().files);

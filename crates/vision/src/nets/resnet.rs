@@ -52,6 +52,7 @@ pub struct ResNet {
     /// One for each layer.
     pub(crate) running: Vec<Running>,
     device: Device,
+    bf16: bool,
 }
 
 impl ResNet {
@@ -109,7 +110,14 @@ impl ResNet {
             layers,
             parameters,
             device: device.clone(),
+            bf16: false,
         }
+    }
+
+    /// Computes convolutions in bfloat16, and everything else (normalisations, classifier, losses, the weights themselves) in 32-bit
+    /// floats. For devices that have it; the kernels of Flex do not.
+    pub fn set_bf16(&mut self, bf16: bool) {
+        self.bf16 = bf16;
     }
 
     /// What it consists of.
@@ -157,7 +165,7 @@ impl ResNet {
                     weight.reshape(shape(layer)),
                     [scale, shift],
                     other,
-                    spec(layer, relu, samples),
+                    self.spec(layer, relu, samples),
                 );
                 let [_, height, width, ..] = y.dims();
                 moments.push((index, of_batch, samples * height * width));
@@ -185,10 +193,21 @@ impl ResNet {
                 weight.reshape(shape(layer)),
                 map,
                 other,
-                spec(layer, relu, samples),
+                self.spec(layer, relu, samples),
             )
         });
         classify(&values, features)
+    }
+
+    fn spec(&self, layer: &Layer, relu: bool, samples: usize) -> ConvNorm {
+        ConvNorm {
+            stride: layer.stride,
+            padding: layer.padding(),
+            relu,
+            samples,
+            epsilon: EPSILON,
+            bf16: self.bf16,
+        }
     }
 
     /// The order of layers; `apply` is given each with its number, its input, what is added to it and whether ReLU follows.
@@ -227,16 +246,6 @@ fn three(values: &[Tensor<1>], layer: usize) -> [Tensor<1>; 3] {
 
 fn shape(layer: &Layer) -> [usize; 4] {
     [layer.outputs, layer.inputs, layer.kernel, layer.kernel]
-}
-
-fn spec(layer: &Layer, relu: bool, samples: usize) -> ConvNorm {
-    ConvNorm {
-        stride: layer.stride,
-        padding: layer.padding(),
-        relu,
-        samples,
-        epsilon: EPSILON,
-    }
 }
 
 /// features · weightᵀ + bias with the last two of `values`.

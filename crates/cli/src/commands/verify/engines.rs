@@ -116,7 +116,7 @@ pub(crate) fn run(engines: &[String], out: &mut dyn Write) -> Result<Exit, Fault
     }
     match complaints[..] {
         [] => Ok(Exit::Done),
-        _ => Ok(Exit::Fault),
+        _ => Ok(Exit::Differs),
     }
 }
 
